@@ -1,0 +1,58 @@
+"""Every error that spanledger raises on purpose.
+
+::
+
+    SpanledgerError
+    ├── ConfigError        the configuration cannot be used; says file, key path, found, expected
+    ├── PayloadError       a whole request body cannot be decoded (HTTP 400, gRPC INVALID_ARGUMENT)
+    │   └── PayloadTooLarge    over a size limit (HTTP 413, gRPC RESOURCE_EXHAUSTED)
+    ├── StoreError         a store refused or failed
+    │   ├── StoreUnavailable   worth trying again: away, overloaded, timed out
+    │   └── SchemaError        the store's schema is newer than this program, or a migration was changed
+    ├── LogError           the durable log cannot be opened or written
+    └── Overloaded         no room now; says after how many seconds to try again (HTTP 503, gRPC UNAVAILABLE)
+
+Texts are for the person who must act: what was wrong, where, what was expected. They never carry secrets.
+"""
+
+from __future__ import annotations
+
+
+class SpanledgerError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class ConfigError(SpanledgerError):
+    """The configuration cannot be used."""
+
+
+class PayloadError(SpanledgerError):
+    """A request body as a whole cannot be decoded; retrying the same bytes is useless."""
+
+
+class PayloadTooLarge(PayloadError):
+    """A request body is over a size limit, before or after decompression."""
+
+
+class StoreError(SpanledgerError):
+    """A store refused a statement or failed while it ran."""
+
+
+class StoreUnavailable(StoreError):
+    """The store is away, overloaded or timed out; the same write is worth trying again."""
+
+
+class SchemaError(StoreError):
+    """The store's schema does not fit this program."""
+
+
+class LogError(SpanledgerError):
+    """The durable log cannot be opened or written."""
+
+
+class Overloaded(SpanledgerError):
+    """Nothing can be accepted right now; the sender should try again after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

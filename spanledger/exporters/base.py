@@ -1,0 +1,62 @@
+"""The contract of an exporter: encode records and write a batch. Nothing else.
+
+Queueing, batching, splitting, retry with backoff, dead letters and metrics come from the pipeline. An exporter never
+retries, sleeps or logs a failed write on its own: it answers, and the pipeline acts.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from spanledger.model.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One record that the store will never take, and why."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """Answer of `Exporter.write`.
+
+    - all defaults: every record is stored, durably as far as the store promises it.
+    - `retry` is a reason: nothing may be assumed stored; write the same batch again with the same token, not before
+      `retry_after` seconds when that is set.
+    - `rejected`: exactly these records can never be stored; all others are.
+    """
+
+    retry: str | None = None
+    retry_after: float | None = None
+    rejected: Sequence[Rejection] = field(default=())
+
+
+WRITTEN = WriteResult()
+
+
+class Exporter(ABC):
+    """Writes records to one destination. `write` is never called before `start` returned or after `close` began, and
+    never twice at the same time unless `concurrency` says so."""
+
+    name: str = "exporter"
+    concurrency: int = 1
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Connect, migrate, check. May block for seconds. Raises `StoreUnavailable` when the destination is away
+        (the pipeline calls again later) and another `SpanledgerError` when it can never work."""
+
+    @abstractmethod
+    async def write(self, records: Sequence[Record], token: str) -> WriteResult:
+        """Write a batch. Idempotent: the same record again, in this or another cut, changes nothing; a record with a
+        lower `version` than the stored one changes nothing. `token` names the batch for stores that deduplicate.
+        Answers instead of raising for anything that the destination says; raises only for programming errors."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release everything. Called once, after the last `write` returned."""

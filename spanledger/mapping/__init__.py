@@ -1,0 +1,4 @@
+"""Spans to records. Pure: no I/O, no clock, no network; imports nothing but `spanledger.model` and `spanledger.errors`.
+
+`KEYS` is the key table that decoders need; `Mapper` turns decoded items into records.
+"""

@@ -1,0 +1,65 @@
+"""What a receiver hands to the pipeline: one request body, already decoded and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from spanledger.model.span import LogRecord, MetricPoint, Span
+
+
+class Signal(StrEnum):
+    """What kind of items a body holds."""
+
+    TRACES = "traces"
+    LOGS = "logs"
+    METRICS = "metrics"
+
+
+class Encoding(StrEnum):
+    """How a body is encoded."""
+
+    PROTOBUF = "protobuf"
+    JSON = "json"
+
+
+Item: TypeAlias = Span | LogRecord | MetricPoint
+
+
+@dataclass(slots=True)
+class Decoded:
+    """The items of a body, and one text for each item that was refused (which one, and why)."""
+
+    items: Sequence[Item]
+    rejected: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Received:
+    """A request that passed authentication and decoding. `body` is uncompressed, as the sender encoded it."""
+
+    project_id: str
+    signal: Signal
+    encoding: Encoding
+    body: bytes
+    items: Sequence[Item]
+    received_ns: int
+    """Nanoseconds since the Unix epoch, by the receiver's clock."""
+
+
+class Decode(Protocol):
+    """Decodes a whole body. Raises `PayloadError` when it is not one; refuses single bad items in `rejected`.
+    Deterministic: the same bytes give the same items and the same rejections, so a body can be decoded again
+    after a restart."""
+
+    def __call__(self, signal: Signal, encoding: Encoding, body: bytes) -> Decoded: ...
+
+
+class Intake(Protocol):
+    """Where receivers put what they accepted."""
+
+    async def accept(self, received: Received) -> None:
+        """Return once the request is safe: the sender gets its answer after this and never before. Raises
+        `Overloaded` when there is no room. May be called many times at once."""
