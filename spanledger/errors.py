@@ -10,6 +10,8 @@
     │   ├── StoreUnavailable   worth trying again: away, overloaded, timed out
     │   └── SchemaError        the store's schema is newer than this program, or a migration was changed
     ├── LogError           the durable log cannot be opened or written
+    ├── Unauthenticated    the sender gave no key, or one that nobody knows (HTTP 401, gRPC UNAUTHENTICATED)
+    ├── PermissionDenied   the key is known and not allowed to do this (HTTP 403, gRPC PERMISSION_DENIED)
     └── Overloaded         no room now; says after how many seconds to try again (HTTP 503, gRPC UNAVAILABLE)
 
 Texts are for the person who must act: what was wrong, where, what was expected. They never carry secrets.
@@ -48,6 +50,14 @@ class SchemaError(StoreError):
 
 class LogError(SpanledgerError):
     """The durable log cannot be opened or written."""
+
+
+class Unauthenticated(SpanledgerError):
+    """The sender gave no key, or one that nobody knows."""
+
+
+class PermissionDenied(SpanledgerError):
+    """The sender's key is known and not allowed to do this."""
 
 
 class Overloaded(SpanledgerError):
