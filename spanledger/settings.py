@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Se
 __all__ = ["Duration", "Endpoint", "Secret", "Settings", "format_duration", "parse_duration", "split_endpoint"]
 
 Secret = SecretStr
-"""A value that no log, error or printed configuration may show; `get_secret_value()` gives it to the one who needs it."""
+"""A value that no log, error or printed configuration shows; `get_secret_value()` gives it to its one user."""
 
 
 class Settings(BaseModel):

@@ -1,0 +1,78 @@
+"""The component registry: every type that a configuration may name, its settings and what builds it.
+
+Settings and factories are given as `module:attribute` and loaded when needed, so that `spanledger --help` loads none
+of them and an optional dependency is missed only by the one who uses it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from pydantic import BaseModel
+
+from spanledger.model.received import Signal
+
+
+class Kind(StrEnum):
+    """Sections of a configuration that hold components, in the Collector's order."""
+
+    RECEIVERS = "receivers"
+    PROCESSORS = "processors"
+    EXPORTERS = "exporters"
+    CONNECTORS = "connectors"
+    EXTENSIONS = "extensions"
+
+    @property
+    def singular(self) -> str:
+        return self.value[:-1]
+
+
+SettingsModel: TypeAlias = type[BaseModel]
+_ALL_SIGNALS: Final = (Signal.TRACES, Signal.LOGS, Signal.METRICS)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One type of component."""
+
+    kind: Kind
+    type: str
+    summary: str
+    settings_at: str
+    factory_at: str | None = None
+    """What builds it; see `spanledger.service` for the arguments that each kind is given. None: it only sets
+    something of the pipeline."""
+    signals: tuple[Signal, ...] = _ALL_SIGNALS
+
+    @property
+    def settings(self) -> SettingsModel:
+        """The settings model."""
+        found: SettingsModel = load(self.settings_at)
+        return found
+
+    @property
+    def factory(self) -> Any:
+        """The class or function that builds it."""
+        return load(self.factory_at) if self.factory_at else None
+
+
+def load(reference: str) -> Any:
+    """What `module:attribute` names."""
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+Registry = Mapping[Kind, Mapping[str, Component]]
+
+
+def registry(*components: Component) -> Registry:
+    """Components by kind and type."""
+    return {kind: {c.type: c for c in components if c.kind is kind} for kind in Kind}
+
+
+REMOVED: Final = {(Kind.EXPORTERS, "logging"): "the logging exporter is gone, as in the Collector; use debug"}
+"""Types that many configurations still name."""

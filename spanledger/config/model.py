@@ -1,0 +1,55 @@
+"""A configuration that passed every check: what `spanledger.service` builds a process from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from spanledger.config.components import Kind
+from spanledger.config.ids import ComponentId
+from spanledger.config.tree import Node, Origin, origin_of
+from spanledger.model.received import Signal
+from spanledger.telemetry.settings import TelemetrySettings
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineId:
+    """`traces/eu` is the signal `traces`, name `eu`."""
+
+    signal: Signal
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.signal}/{self.name}" if self.name else str(self.signal)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """What one pipeline joins, in the order written."""
+
+    receivers: tuple[ComponentId, ...]
+    processors: tuple[ComponentId, ...]
+    exporters: tuple[ComponentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration. Every id that a pipeline or `extensions` names has its settings in `components`."""
+
+    components: Mapping[Kind, Mapping[ComponentId, BaseModel]]
+    extensions: tuple[ComponentId, ...]
+    pipelines: Mapping[PipelineId, PipelineConfig]
+    telemetry: TelemetrySettings
+    root: Node = field(repr=False)
+    """Where everything was written. May hold secrets."""
+    warnings: tuple[str, ...] = ()
+
+    def origin(self, *path: str) -> Origin:
+        """File, line and column of the value at a key path, or of the nearest section above it."""
+        return origin_of(self.root, path)
+
+    def signals_of(self, receiver: ComponentId) -> frozenset[Signal]:
+        """The signals of the pipelines that a receiver feeds."""
+        return frozenset(id_.signal for id_, pipeline in self.pipelines.items() if receiver in pipeline.receivers)

@@ -1,0 +1,70 @@
+"""Every component there is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spanledger.config.components import Component, Kind, Registry, registry
+
+COMPONENTS: Final[Registry] = registry(
+    Component(
+        Kind.RECEIVERS,
+        "otlp",
+        "OTLP over gRPC and HTTP: traces, logs and metrics, protobuf and JSON",
+        "spanledger.receiver.settings:OtlpReceiverSettings",
+        "spanledger.receiver.otlp:OtlpReceiver",
+    ),
+    Component(
+        Kind.PROCESSORS,
+        "batch",
+        "how many records one write to a store holds, and how long it waits for them",
+        "spanledger.config.processors:BatchSettings",
+    ),
+    Component(
+        Kind.PROCESSORS,
+        "memory_limiter",
+        "how much memory requests may take before senders are told to wait",
+        "spanledger.config.processors:MemoryLimiterSettings",
+    ),
+    Component(
+        Kind.EXPORTERS,
+        "clickhouse",
+        "runs into a ClickHouse server (http://, https://) or the embedded engine (chdb:///path)",
+        "spanledger.exporters.clickhouse.settings:ClickHouseSettings",
+        "spanledger.exporters.clickhouse:ClickHouseExporter",
+    ),
+    Component(
+        Kind.EXPORTERS,
+        "debug",
+        "records to the log, for a look at what arrives",
+        "spanledger.exporters.debug:DebugSettings",
+        "spanledger.exporters.debug:DebugExporter",
+    ),
+    Component(
+        Kind.EXPORTERS,
+        "file",
+        "records as JSON lines into a file",
+        "spanledger.exporters.file:FileSettings",
+        "spanledger.exporters.file:FileExporter",
+    ),
+    Component(
+        Kind.EXTENSIONS,
+        "api",
+        "reads runs from a store: GET /v1/runs and GET /v1/runs/{id}",
+        "spanledger.api.settings:ApiSettings",
+        "spanledger.api:ApiServer",
+    ),
+    Component(
+        Kind.EXTENSIONS,
+        "health_check",
+        "answers 200 when the process accepts data, else 503",
+        "spanledger.telemetry.settings:HealthCheckSettings",
+        "spanledger.telemetry.health:HealthCheck",
+    ),
+    Component(
+        Kind.EXTENSIONS,
+        "file_storage",
+        "the durable log: what was acknowledged is on disk before the sender hears of it",
+        "spanledger.pipeline.settings:FileStorageSettings",
+    ),
+)
