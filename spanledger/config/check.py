@@ -108,7 +108,13 @@ class _Checker:
         guess = nearest(id_.type, types)
         if hint := REMOVED.get((kind, id_.type)):
             text, guess = f"{text}; {hint}", None
-        self.add((kind, key), text, found=id_.type, expected=one_of(types), did_you_mean=guess)
+        self.add(
+            (kind, key),
+            text,
+            found=id_.type,
+            expected=one_of(types) if types else f"no {kind}: there are none",
+            did_you_mean=guess,
+        )
         return None
 
     def service(self, node: Node | None, warnings: tuple[str, ...]) -> Config | None:

@@ -90,7 +90,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel], base: Path, node: No
     expected: str | None = _expected(kind, context, details["msg"])
     guess = None
     if kind == "value_error" and not str(context["error"]).startswith("expected "):
-        message, expected = str(context["error"]), None
+        message, expected, at = str(context["error"]), None, None
     if kind == "literal_error" and isinstance(at, Scalar) and at.reference is None:
         guess = nearest(at.text, literals(annotation))
     found = show(at, path[-1] if path else "", annotation)
