@@ -21,8 +21,8 @@ class GrpcSettings(Settings):
 
 class HttpSettings(Settings):
     endpoint: Endpoint = "127.0.0.1:4318"
-    compression_algorithms: list[str] = []
-    response_headers: dict[str, str] = {}
+    compression_algorithms: list[str] = Field(default_factory=list)
+    response_headers: dict[str, str] = Field(default_factory=dict)
 
 
 class ProtocolsSettings(Settings):
