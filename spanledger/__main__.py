@@ -1,0 +1,5 @@
+"""`python -m spanledger` is `spanledger`."""
+
+from spanledger.cli import main
+
+main()
