@@ -1,4 +1,4 @@
-"""Runs the programs of `examples/` as anyone would, with their dependencies installed from their own pinned files.
+"""Runs the programs of `examples/` and of `programs/` as anyone would, each with its own pinned dependencies.
 
 Installations live in `.cache/e2e/<name>-<hash of the dependency file>` and are made once.
 """
@@ -22,6 +22,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
+PROGRAMS = Path(__file__).parent / "programs"
 CACHE = ROOT / ".cache" / "e2e"
 RUN_SECONDS = 120
 """A program that takes longer hangs; it normally takes two to six seconds, most of them for its imports."""
@@ -50,8 +51,15 @@ class Application:
     name: str
     command: tuple[str, ...]
 
-    async def run(self, *, otlp: str, provider: str, **environment: str) -> Finished:
+    async def run(self, *arguments: str, otlp: str, provider: str = "", **environment: str) -> Finished:
         """Run it to its end, sending spans to `otlp` and model calls to `provider`."""
+        process = await self.start(*arguments, otlp=otlp, provider=provider, **environment)
+        return await self.finish(process)
+
+    async def start(
+        self, *arguments: str, otlp: str, provider: str = "", **environment: str
+    ) -> asyncio.subprocess.Process:
+        """Start it; `finish` must follow."""
         env = {
             **_clean_environment(),
             "OTEL_EXPORTER_OTLP_ENDPOINT": otlp,
@@ -59,9 +67,12 @@ class Application:
             "OPENAI_API_KEY": "sk-e2e",
             **environment,
         }
-        process = await asyncio.create_subprocess_exec(
-            *self.command, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            *self.command, *arguments, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
+
+    async def finish(self, process: asyncio.subprocess.Process) -> Finished:
+        """Wait for its end, which must be a good one."""
         try:
             async with asyncio.timeout(RUN_SECONDS):
                 stdout, stderr = await process.communicate()
@@ -75,25 +86,23 @@ class Application:
         return finished
 
 
-def python_application(example: str) -> Application:
-    """`examples/<example>/app.py` in a virtual environment with its requirements."""
-    folder = EXAMPLES / example
+def python_application(folder: Path) -> Application:
+    """`app.py` of a folder, in a virtual environment with the folder's requirements."""
 
     def install(target: Path) -> None:
         _execute([sys.executable, "-m", "venv", target])
         options = ("--quiet", "--disable-pip-version-check", "--no-deps", "--requirement", folder / "requirements.txt")
         _execute([target / "bin" / "python", "-m", "pip", "install", *options])
 
-    environment = _installed(example, folder / "requirements.txt", install)
-    return Application(example, (str(environment / "bin" / "python"), str(folder / "app.py")))
+    environment = _installed(folder / "requirements.txt", install)
+    return Application(folder.name, (str(environment / "bin" / "python"), str(folder / "app.py")))
 
 
-def node_application(example: str) -> Application:
-    """`examples/<example>/app.mjs` beside a node_modules made from its lock file."""
+def node_application(folder: Path) -> Application:
+    """`app.mjs` of a folder, beside a node_modules made from the folder's lock file."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         cannot("needs node and npm, which are not installed")
-    folder = EXAMPLES / example
 
     def install(target: Path) -> None:
         target.mkdir(parents=True)
@@ -102,12 +111,15 @@ def node_application(example: str) -> Application:
         (target / "app.mjs").symlink_to(folder / "app.mjs")
         _execute([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", target])
 
-    installed = _installed(example, folder / "package-lock.json", install)
+    installed = _installed(folder / "package-lock.json", install)
     # Node resolves imports from where the program lies after links are followed, unless told to keep the link.
-    return Application(example, (node, "--preserve-symlinks", "--preserve-symlinks-main", str(installed / "app.mjs")))
+    return Application(
+        folder.name, (node, "--preserve-symlinks", "--preserve-symlinks-main", str(installed / "app.mjs"))
+    )
 
 
-def _installed(example: str, dependencies: Path, install: Callable[[Path], None]) -> Path:
+def _installed(dependencies: Path, install: Callable[[Path], None]) -> Path:
+    example = dependencies.parent.name
     digest = hashlib.sha256(dependencies.read_bytes() + sys.version.encode()).hexdigest()[:12]
     target = CACHE / f"{example}-{digest}"
     ready = target / ".ready"
@@ -118,7 +130,7 @@ def _installed(example: str, dependencies: Path, install: Callable[[Path], None]
                 install(target)
             except subprocess.SubprocessError as error:
                 shutil.rmtree(target, ignore_errors=True)
-                cannot(f"the dependencies of examples/{example} cannot be installed: {_why(error)}")
+                cannot(f"the dependencies of {example} cannot be installed: {_why(error)}")
             ready.touch()
     return target
 
