@@ -1,0 +1,203 @@
+"""OTLP over HTTP: https://opentelemetry.io/docs/specs/otlp/#otlphttp"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from spanledger._version import __version__
+from spanledger.errors import Overloaded, PayloadError, PayloadTooLarge
+from spanledger.model.received import Encoding, Signal
+from spanledger.receiver.auth import Authenticator
+from spanledger.receiver.compression import BodyReader
+from spanledger.receiver.cors import CorsPolicy
+from spanledger.receiver.export import Exports
+from spanledger.receiver.http_connection import Connection
+from spanledger.receiver.listen import address_of, bind
+from spanledger.receiver.settings import HttpSettings
+from spanledger.receiver.status import Code, Failure, failure, failure_of
+from spanledger.settings import split_endpoint
+
+_MEDIA_TYPES: Final = {Encoding.PROTOBUF: "application/x-protobuf", Encoding.JSON: "application/json"}
+_ENCODINGS: Final = {media_type: encoding for encoding, media_type in _MEDIA_TYPES.items()}
+
+_LUNARY_PREFIX: Final = "/v1/otel"
+"""Lunary's documentation gives this as the OTLP endpoint, its server listened on /v1/traces: both are served, and
+the prefix alone is what an exporter posts to whose URL is taken as it stands."""
+_SHUTDOWN_STEP: Final = 1.0
+"""Seconds that aiohttp is given to write what is already answered."""
+
+
+class HttpServer:
+    """Serves export requests on the paths of the three signals."""
+
+    def __init__(self, settings: HttpSettings, exports: Exports, authenticator: Authenticator) -> None:
+        self._settings = settings
+        self._exports = exports
+        self._authenticator = authenticator
+        self._cors = CorsPolicy(settings.cors) if settings.cors.allowed_origins else None
+        self._encodings = frozenset(settings.compression_algorithms) - {""}
+        self._max_decompressed = settings.max_decompressed_body_size or settings.max_request_body_size
+        self._signals = _paths(settings)
+        self._headers = {"Server": f"spanledger/{__version__}", **settings.response_headers}
+        self._server: web.Server | None = None
+        self._listeners: list[asyncio.Server] = []
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+        self.address: str | None = None
+        """`host:port` once started."""
+
+    async def start(self, *, reuse_port: bool = False) -> None:
+        """Listen. Raises `ConfigError` when the endpoint cannot be bound."""
+        host, port = split_endpoint(self._settings.endpoint)
+        sockets = await bind(host, port, reuse_port=reuse_port)
+        loop = asyncio.get_running_loop()
+        self._server = server = web.Server(self._handle)
+        for listening in sockets:
+            self._listeners.append(await loop.create_server(lambda: self._connection(server, loop), sock=listening))
+        self.address = address_of(sockets[0])
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no new requests; let those in flight finish within the grace; close all connections."""
+        self._stopping = True
+        for listener in self._listeners:
+            listener.close()
+        if self._server is None:
+            return
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+        self._server.pre_shutdown()
+        await self._server.shutdown(_SHUTDOWN_STEP)
+
+    def _connection(self, server: web.Server, loop: asyncio.AbstractEventLoop) -> Connection:
+        settings = self._settings
+        return Connection(
+            server, loop=loop, head_timeout=settings.read_header_timeout, idle_timeout=settings.idle_timeout
+        )
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        connection = request.protocol
+        assert isinstance(connection, Connection)  # noqa: S101 - made by _connection
+        connection.request_began()
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            response = await self._answer(request)
+            response.headers.update(self._headers)
+            origin = request.headers.get("Origin")
+            if self._cors is not None and origin is not None and self._cors.allows(origin):
+                response.headers.update(self._cors.response_headers(origin))
+            if self._stopping or not self._settings.keep_alives_enabled:
+                response.force_close()
+            return response
+        finally:
+            connection.request_ended()
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        encoding = _ENCODINGS.get(_media_type(request.headers))
+        signal = self._signals.get(request.path.rstrip("/"))
+        if signal is None:
+            paths = ", ".join(self._signals)
+            return _failed(failure(Code.UNIMPLEMENTED, f"nothing is served here; paths are {paths}"), encoding)
+        if (
+            request.method == "OPTIONS"
+            and self._cors is not None
+            and "Access-Control-Request-Method" in request.headers
+        ):
+            return self._preflight(self._cors, request)
+        if request.method != "POST":
+            response = _failed(
+                failure(Code.UNIMPLEMENTED, f"{request.method} is not possible, use POST", 405), encoding
+            )
+            response.headers["Allow"] = "POST" if self._cors is None else "POST, OPTIONS"
+            return response
+        try:
+            if self._stopping:
+                raise Overloaded("the server is shutting down", retry_after=1)
+            project_id = self._authenticator.authenticate(request.headers)
+            if encoding is None:
+                return _unsupported_media_type(request.headers)
+            body = await self._read(request)
+            answer = await self._exports.take(project_id, signal, encoding, body)
+        except ConnectionError:  # the sender is gone; aiohttp closes the connection
+            raise
+        except Exception as problem:
+            return _failed(failure_of(problem), encoding)
+        return web.Response(body=answer, headers={"Content-Type": _MEDIA_TYPES[encoding]})
+
+    async def _read(self, request: web.BaseRequest) -> bytes:
+        """The decompressed body. Raises `PayloadError`, also for a body that does not keep to HTTP, and `Overloaded`
+        for one that takes too long."""
+        settings = self._settings
+        reader = BodyReader(
+            request.headers.get("Content-Encoding", ""),
+            settings.max_request_body_size,
+            self._max_decompressed,
+            self._encodings,
+        )
+        if (request.content_length or 0) > settings.max_request_body_size:
+            raise PayloadTooLarge(f"the request body is larger than {settings.max_request_body_size} bytes")
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # aiohttp takes any output for a begun response
+        content = request.content
+        try:
+            async with asyncio.timeout(settings.read_timeout or None):
+                while not content.at_eof():
+                    async with asyncio.timeout(settings.body_idle_timeout or None):
+                        reader.feed(await content.readany())
+        except TimeoutError:
+            raise Overloaded("the request body took too long to arrive", retry_after=1) from None
+        except web.RequestPayloadError as problem:
+            raise PayloadError(f"the request body does not keep to HTTP: {problem}") from None
+        return reader.finish()
+
+    def _preflight(self, cors: CorsPolicy, request: web.BaseRequest) -> web.Response:
+        origin = request.headers.get("Origin", "")
+        if not cors.allows(origin):
+            return _failed(failure(Code.PERMISSION_DENIED, "this origin is not in cors.allowed_origins"), None)
+        return web.Response(status=204, headers=cors.preflight_headers(request.headers))
+
+
+def _paths(settings: HttpSettings) -> dict[str, Signal]:
+    signals = {
+        settings.traces_url_path: Signal.TRACES,
+        settings.logs_url_path: Signal.LOGS,
+        settings.metrics_url_path: Signal.METRICS,
+    }
+    lunary = {f"{_LUNARY_PREFIX}/v1/{signal}": signal for signal in Signal}
+    return {path.rstrip("/"): signal for path, signal in {_LUNARY_PREFIX: Signal.TRACES, **lunary, **signals}.items()}
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _unsupported_media_type(headers: Mapping[str, str]) -> web.Response:
+    found = _media_type(headers)[:100]
+    text = f"Content-Type is {found!r}" if found else "Content-Type is missing"
+    problem = failure(Code.INVALID_ARGUMENT, f"{text}, expected {' or '.join(_ENCODINGS)}", http=415)
+    return _failed(problem, None)
+
+
+def _failed(problem: Failure, encoding: Encoding | None) -> web.Response:
+    """A response with a google.rpc.Status; in JSON where the request's encoding is none of ours."""
+    encoding = encoding or Encoding.JSON
+    response = web.Response(
+        status=problem.http, body=problem.body(encoding), headers={"Content-Type": _MEDIA_TYPES[encoding]}
+    )
+    retry_after = problem.retry_after_seconds()
+    if retry_after is not None:
+        response.headers["Retry-After"] = retry_after
+    return response

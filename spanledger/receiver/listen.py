@@ -1,0 +1,78 @@
+"""Binding the addresses behind a host name."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+
+from spanledger.errors import ConfigError
+
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+async def bind(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
+    """Sockets bound to every address of a host ("" = all interfaces), all on one port, also where it is 0.
+
+    `localhost` names ::1 in containers that have no IPv6; an address that this machine does not have is skipped as
+    long as another one works. Raises `ConfigError`.
+    """
+    shown = f"{host or '*'}:{port}"
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except socket.gaierror as problem:
+        raise ConfigError(f"cannot listen on {shown}: {problem.strerror}") from None
+    bound: list[socket.socket] = []
+    skipped: OSError | None = None
+    for family, kind, protocol, _, address in dict.fromkeys(found):
+        if port == 0 and bound:
+            address = (address[0], bound[0].getsockname()[1], *address[2:])
+        try:
+            bound.append(_bound(socket.socket(family, kind, protocol), address, reuse_port))
+        except OSError as problem:
+            if problem.errno in _NOT_HERE:
+                skipped = problem
+                continue
+            for other in bound:
+                other.close()
+            raise ConfigError(f"cannot listen on {shown}: {_reason(problem)}") from None
+    if not bound:
+        raise ConfigError(f"cannot listen on {shown}: {_reason(skipped)}")
+    return bound
+
+
+def address_of(listening: socket.socket) -> str:
+    """`host:port` of a bound socket, an IPv6 host in brackets."""
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a host to listen on."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _bound(unbound: socket.socket, address: tuple[object, ...], reuse_port: bool) -> socket.socket:
+    try:
+        unbound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            unbound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if unbound.family == socket.AF_INET6:
+            unbound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        unbound.bind(address)
+        unbound.setblocking(False)
+    except OSError:
+        unbound.close()
+        raise
+    return unbound
+
+
+def _reason(problem: OSError | None) -> str:
+    if problem is None or problem.errno is None:
+        return "it has no address"
+    if problem.errno == errno.EADDRINUSE:
+        return "another process listens there"
+    return os.strerror(problem.errno)

@@ -1,0 +1,75 @@
+"""The receiver `otlp`: what applications and Collectors send, over gRPC and HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from spanledger.model.keys import KeyTable
+from spanledger.model.received import Intake
+from spanledger.receiver.auth import Authenticator, Everyone
+from spanledger.receiver.export import Exports
+from spanledger.receiver.grpc import GrpcServer
+from spanledger.receiver.http import HttpServer
+from spanledger.receiver.listen import is_loopback
+from spanledger.receiver.settings import OtlpReceiverSettings
+from spanledger.receiver.wire import DEFAULT_LIMITS, Limits
+from spanledger.settings import split_endpoint
+
+_log = logging.getLogger(__name__)
+
+
+class OtlpReceiver:
+    """Decodes OTLP and hands it to an intake; senders get their answer when the intake has returned."""
+
+    def __init__(
+        self,
+        settings: OtlpReceiverSettings,
+        table: KeyTable,
+        intake: Intake,
+        authenticator: Authenticator | None = None,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        reuse_port: bool = False,
+    ) -> None:
+        """`reuse_port`: share the ports with other processes that also say so."""
+        self._reuse_port = reuse_port
+        self._open = authenticator is None or isinstance(authenticator, Everyone)
+        authenticator = authenticator or Everyone()
+        self._exports = Exports(table, intake, limits)
+        protocols = settings.protocols
+        self._grpc = GrpcServer(protocols.grpc, self._exports, authenticator) if protocols.grpc else None
+        self._http = HttpServer(protocols.http, self._exports, authenticator) if protocols.http else None
+        self._endpoints = [protocol.endpoint for protocol in (protocols.grpc, protocols.http) if protocol]
+
+    @property
+    def grpc_address(self) -> str | None:
+        """`host:port` that gRPC listens on; None before `start` and without that protocol."""
+        return self._grpc.address if self._grpc else None
+
+    @property
+    def http_address(self) -> str | None:
+        """`host:port` that HTTP listens on; None before `start` and without that protocol."""
+        return self._http.address if self._http else None
+
+    async def start(self) -> None:
+        """Listen on all endpoints, or on none. Raises `ConfigError` when one cannot be bound."""
+        started: list[GrpcServer | HttpServer] = []
+        try:
+            for server in (self._grpc, self._http):
+                if server is not None:
+                    await server.start(reuse_port=self._reuse_port)
+                    started.append(server)
+        except BaseException:
+            for server in started:
+                await server.stop(0)
+            raise
+        for endpoint in self._endpoints:
+            if self._open and not is_loopback(split_endpoint(endpoint)[0]):
+                _log.warning("anyone who can reach %s can send telemetry: no keys are configured", endpoint)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no new requests and finish those in flight; what is not done after the grace is cut off. What a sender
+        got no answer for, it sends again."""
+        await asyncio.gather(*(server.stop(grace_seconds) for server in (self._grpc, self._http) if server))
+        self._exports.close()

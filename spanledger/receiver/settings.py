@@ -1,0 +1,130 @@
+"""Settings of the receiver `otlp`. Keys are the OpenTelemetry Collector's (receiver/otlpreceiver, config/configgrpc,
+config/confighttp), defaults are ours where its own are known to hurt: sizes as the OTLP specification recommends, and
+timeouts, which the Collector's receiver switches off."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from spanledger.settings import Duration, Endpoint, Settings
+
+MEBIBYTE = 1 << 20
+
+Size = Annotated[int, Field(gt=0)]
+Timeout = Annotated[Duration, Field(ge=0)]
+"""0 = no limit."""
+Compression = Literal["gzip", "deflate", "zlib", "zstd", ""]
+
+
+class KeepaliveServerParameters(Settings):
+    """When the server pings and when it closes connections. 0 = never."""
+
+    max_connection_idle: Timeout = 0.0
+    """Close a connection that carried no request for this long."""
+    max_connection_age: Timeout = 600.0
+    """Close a connection of this age, so that senders behind a level-4 balancer spread over new replicas."""
+    max_connection_age_grace: Timeout = 30.0
+    """How long requests in flight may take on a connection that is being closed for its age."""
+    time: Timeout = 20.0
+    """Ping a connection that was quiet for this long."""
+    timeout: Annotated[Duration, Field(gt=0)] = 10.0
+    """Close a connection whose ping is not answered for this long."""
+
+
+class KeepaliveEnforcementPolicy(Settings):
+    """What pings of clients are put up with."""
+
+    min_time: Timeout = 5.0
+    """Close the connection of a client that pings more often."""
+    permit_without_stream: bool = True
+    """Whether clients may ping without a request in flight."""
+
+
+class Keepalive(Settings):
+    server_parameters: KeepaliveServerParameters = KeepaliveServerParameters()
+    enforcement_policy: KeepaliveEnforcementPolicy = KeepaliveEnforcementPolicy()
+
+
+class GrpcSettings(Settings):
+    """OTLP over gRPC."""
+
+    endpoint: Endpoint = "localhost:4317"
+    max_recv_msg_size_mib: Size = 64
+    """Largest request message in MiB, before and after decompression."""
+    max_concurrent_streams: Size | None = None
+    """Requests at once on one connection; unset = no limit."""
+    keepalive: Keepalive = Keepalive()
+
+
+class Cors(Settings):
+    """Which browser pages may send. Off without origins."""
+
+    allowed_origins: tuple[str, ...] = ()
+    """Origins such as `https://app.example.com`; `*` stands for any characters."""
+    allowed_headers: tuple[str, ...] = ()
+    """Request headers beyond those that OTLP needs; `*` allows all."""
+    exposed_headers: tuple[str, ...] = ()
+    """Response headers that scripts may read."""
+    max_age: Annotated[int, Field(ge=0)] = 0
+    """Seconds for which a browser may remember the answer; 0 = the browser's own default."""
+
+
+class HttpSettings(Settings):
+    """OTLP over HTTP."""
+
+    endpoint: Endpoint = "localhost:4318"
+    traces_url_path: str = "/v1/traces"
+    logs_url_path: str = "/v1/logs"
+    metrics_url_path: str = "/v1/metrics"
+    max_request_body_size: Size = 64 * MEBIBYTE
+    """Largest request body in bytes, as it arrives."""
+    max_decompressed_body_size: Size | None = None
+    """Largest request body in bytes, decompressed; unset = as `max_request_body_size`."""
+    compression_algorithms: tuple[Compression, ...] = ("gzip", "deflate", "zlib", "zstd", "")
+    """Content encodings that are understood. Bodies without one always are."""
+    cors: Cors = Cors()
+    response_headers: dict[str, str] = {}
+    """Headers to add to every response."""
+    read_header_timeout: Timeout = 10.0
+    """For the head of a request, from its first byte."""
+    body_idle_timeout: Timeout = 30.0
+    """Between two pieces of a body. 0 = no limit."""
+    read_timeout: Timeout = 120.0
+    """For a whole body."""
+    idle_timeout: Timeout = 60.0
+    """How long a connection may wait for its next request."""
+    keep_alives_enabled: bool = True
+    """Whether a connection may carry several requests."""
+
+    @field_validator("traces_url_path", "logs_url_path", "metrics_url_path")
+    @classmethod
+    def _absolute(cls, path: str) -> str:
+        return path if path.startswith("/") else f"/{path}"
+
+
+class Protocols(Settings):
+    """A protocol that is named is served, with defaults where nothing follows it."""
+
+    grpc: GrpcSettings | None = None
+    http: HttpSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_is_served(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: {} if value is None and name in ("grpc", "http") else value for name, value in given.items()}
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Protocols:
+        if self.grpc is None and self.http is None:
+            raise ValueError("expected at least one of grpc and http")
+        return self
+
+
+class OtlpReceiverSettings(Settings):
+    """Receiver `otlp`: traces, logs and metrics over gRPC and HTTP."""
+
+    protocols: Protocols
