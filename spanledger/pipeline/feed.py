@@ -1,0 +1,212 @@
+"""The mapping stage: entries of the log in order through a mapper, its records to the deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from spanledger.errors import LogError, PayloadError
+from spanledger.model.received import Decode, Item
+from spanledger.model.records import Record
+from spanledger.pipeline.base import Entry, Log, Mapper
+from spanledger.pipeline.clock import Clock, sleep
+from spanledger.pipeline.dead_letters import DeadLetter, describe, letter_of_entry, letter_of_item
+from spanledger.pipeline.delivery import Delivery
+from spanledger.pipeline.intake import LogIntake
+from spanledger.pipeline.log_limit import LogLimit
+
+logger = logging.getLogger(__name__)
+
+_READ_BYTES: Final = 4 * 1024 * 1024
+_SLICE_BYTES: Final = 64 * 1024
+"""Bodies mapped before the event loop gets its turn: about 2 ms of mapping. A larger entry is mapped in one go."""
+_LOG_RETRY_INTERVAL: Final = 1.0
+
+
+class MappingCounts:
+    """What all feeds of a pipeline did."""
+
+    __slots__ = ("entries", "records", "unmappable")
+
+    def __init__(self) -> None:
+        self.entries = self.records = self.unmappable = 0
+
+
+class Feed:
+    """One mapper at one place of the log, and the deliveries that go along with it.
+
+    The *live* feed takes entries from the intake while they are still decoded. A delivery whose buffer fills up while
+    others have room leaves it; later a feed of its own, with a mapper of its own, brings it back from the log (its
+    *leader* is the live feed then).
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        decode: Decode,
+        mapper: Mapper,
+        position: int,
+        *,
+        intake: LogIntake | None = None,
+        leader: Feed | None = None,
+        on_left_behind: Callable[[Feed, Delivery], None] | None = None,
+        clock: Clock,
+        counts: MappingCounts,
+    ) -> None:
+        self.position = position
+        """Everything up to this place was mapped and offered."""
+        self._log = log
+        self._decode = decode
+        self._mapper = mapper
+        self._intake = intake
+        self._leader = leader
+        self._on_left_behind = on_left_behind
+        self._clock = clock
+        self._counts = counts
+        self._deliveries: list[Delivery] = []
+        self._wake = asyncio.Event()
+        self._limit = LogLimit(clock)
+        self._slice = 0
+        if intake is not None:
+            intake.listener = self._wake.set
+
+    def attach(self, delivery: Delivery) -> None:
+        """Give the records of all further entries to this delivery too; what it was offered already is passed over."""
+        self._deliveries.append(delivery)
+        delivery.on_room = self._wake.set
+        self._wake.set()
+
+    def detach(self, delivery: Delivery) -> None:
+        """Give it nothing more."""
+        self._deliveries.remove(delivery)
+        delivery.on_room = lambda: None
+
+    async def run(self) -> None:
+        """Warm the mapper up, then map. The live feed runs until cancelled; another returns when it has reached its
+        leader, before that one can go on."""
+        await self._warm_up()
+        while not self._arrived:
+            await self._room()
+            held = self._intake.take(self.position) if self._intake is not None else None
+            if held is not None:
+                received = held.received
+                await self._map(received.project_id, received.items, held.seq, held.received_ns, len(received.body))
+            elif self.position < self._end:
+                await self._read_on()
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    @property
+    def _arrived(self) -> bool:
+        return self._leader is not None and self.position >= self._leader.position
+
+    @property
+    def _end(self) -> int:
+        """How far the log is to be read."""
+        if self._intake is not None:
+            return self._intake.held_from
+        return self._leader.position if self._leader is not None else self._log.last_seq
+
+    async def _warm_up(self) -> None:
+        """Let the mapper remember what came before, so that a late fact meets the rest of its trace. What it returns
+        was delivered before."""
+        at, before = 0, self.position
+        while at < before:
+            try:
+                if at == 0:
+                    at = await self._log.warm_up_start(before)
+                chunk = await self._log.read(at, before, _READ_BYTES)
+            except LogError as error:
+                await self._log_failed(error)
+                continue
+            for entry in chunk.entries:
+                items, _ = self._items(entry)
+                self._add(entry.project_id, items, entry.received_ns)
+                await self._yield(entry.size)
+            at = chunk.through
+
+    async def _room(self) -> None:
+        """Wait until there is room for more records. Those without any are left behind if others have some."""
+        while full := [delivery for delivery in self._deliveries if delivery.full]:
+            if len(full) < len(self._deliveries) and self._on_left_behind is not None:
+                for delivery in full:
+                    self.detach(delivery)
+                    self._on_left_behind(self, delivery)
+                return
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _read_on(self) -> None:
+        try:
+            chunk = await self._log.read(self.position, self._end, _READ_BYTES)
+        except LogError as error:
+            await self._log_failed(error)
+            return
+        for entry in chunk.entries:
+            await self._room()
+            items, letters = self._items(entry)
+            if letters:
+                await self._log.bury(letters, self._clock)
+            await self._map(entry.project_id, items, entry.seq, entry.received_ns, len(entry.body))
+        for delivery in self._deliveries:
+            delivery.pass_over(chunk.through)
+        self.position = max(self.position, chunk.through)
+
+    async def _map(self, project_id: str, items: Sequence[Item], seq: int, received_ns: int, size: int) -> None:
+        records, unmappable = self._add(project_id, items, received_ns)
+        if unmappable:
+            letters = [letter_of_item(project_id, seq, at, items[at], reason) for at, reason in unmappable]
+            await self._log.bury(letters, self._clock)
+            self._counts.unmappable += len(letters)
+        for delivery in self._deliveries:
+            delivery.offer(seq, received_ns, records, size)
+        self.position = seq
+        self._counts.entries += 1
+        self._counts.records += len(records)
+        await self._yield(size)
+
+    def _add(
+        self, project_id: str, items: Sequence[Item], now_ns: int, first: int = 0
+    ) -> tuple[list[Record], list[tuple[int, str]]]:
+        """(records, places and reasons of the items that cannot be mapped)."""
+        if not items:
+            return [], []
+        try:
+            return self._mapper.add(project_id, items, now_ns), []
+        except Exception as error:
+            if len(items) == 1:
+                left_out = self._limit.allow()
+                if left_out is not None:
+                    logger.exception("an item of project %s cannot be mapped%s", project_id, left_out)
+                return [], [(first, describe(error))]
+        middle = len(items) // 2
+        records, unmappable = self._add(project_id, items[:middle], now_ns, first)
+        more_records, more_unmappable = self._add(project_id, items[middle:], now_ns, first + middle)
+        return [*records, *more_records], [*unmappable, *more_unmappable]
+
+    def _items(self, entry: Entry) -> tuple[Sequence[Item], list[DeadLetter]]:
+        """The items of an entry again. Those refused were refused to the sender then."""
+        try:
+            return self._decode(entry.signal, entry.encoding, entry.body).items, []
+        except PayloadError as error:
+            reason = f"accepted once, but cannot be decoded any more: {describe(error)}"
+        except Exception as error:
+            logger.exception("entry %d of the log cannot be decoded", entry.seq)
+            reason = f"decoding broke: {describe(error)}"
+        content_type = f"{entry.signal}/{entry.encoding}"
+        return [], [letter_of_entry("mapping", entry.project_id, entry.seq, content_type, entry.body, reason)]
+
+    async def _yield(self, size: int) -> None:
+        self._slice += size
+        if self._slice >= _SLICE_BYTES:
+            self._slice = 0
+            await asyncio.sleep(0)
+
+    async def _log_failed(self, error: LogError) -> None:
+        left_out = self._limit.allow()
+        if left_out is not None:
+            logger.error("%s%s", error, left_out)
+        await sleep(self._clock, _LOG_RETRY_INTERVAL)

@@ -1,0 +1,338 @@
+"""The durable log: an append is on disk, synced, before its sender is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from spanledger.errors import LogError, Overloaded, SpanledgerError
+from spanledger.model.received import Received
+from spanledger.pipeline.base import ENTRY_OVERHEAD, Chunk, CommitListener, Committed, Entry, Log, stamp
+from spanledger.pipeline.capacity import Capacity
+from spanledger.pipeline.clock import Clock, SystemClock, Timer
+from spanledger.pipeline.dead_letters import DeadLetter, StoredLetter
+from spanledger.pipeline.directory_lock import DirectoryLock
+from spanledger.pipeline.log_file import Content, LogFile, is_damage, is_full
+from spanledger.pipeline.log_reader import LogReader
+from spanledger.pipeline.log_writer import LogWriter, log_error
+from spanledger.pipeline.salvage import Salvaged
+from spanledger.pipeline.settings import FileStorageSettings, WhenFull
+from spanledger.pipeline.status import LogStatus
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_GROUP_BYTES: Final = 4 * 1024 * 1024
+"""A group of this size is written without waiting for more: its sync costs less than its bytes."""
+_TRIM_INTERVAL: Final = 1.0
+_DISK_FULL_DELAY: Final = 15.0
+"""Seconds after which a sender may try again when the disk is full: somebody has to make room first."""
+_ROOM_WANTED: Final = 10
+"""A tenth of the bound should be free; beyond that, entries kept for the warm-up give way."""
+_DROP_SHARE: Final = 64
+"""`drop_oldest` makes room for 1/64 of the bound at once, or every append would have to."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Append:
+    entry: Entry
+    received: Received
+    future: asyncio.Future[int]
+
+
+class DurableLog(Log):
+    """`Log` in a directory."""
+
+    durable = True
+
+    def __init__(self, settings: FileStorageSettings, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock if clock is not None else SystemClock()
+        self._lock = DirectoryLock(settings.directory)
+        self._file = LogFile(settings)
+        self._reader = LogReader(settings)
+        self._capacity = Capacity(settings.max_bytes, self._clock)
+        self._listener: CommitListener | None = None
+        self._writer: LogWriter | None = None
+        self._read_pool: ThreadPoolExecutor | None = None
+        self._group: list[_Append] = []
+        self._group_bytes = 0
+        self._group_timer: Timer | None = None
+        self._trim_timer: Timer | None = None
+        self._trim_lock = asyncio.Lock()
+        self._trimming: set[asyncio.Task[None]] = set()
+        self._may_squeeze = True
+        self._closing = False
+        self._uncommitted_bytes = 0
+        self._next_seq = 1
+        self._last_seq = self._last_received_ns = self._dead_letters = self._salvages = 0
+        self._appended = self._appended_bytes = self._commits = 0
+        self._refused = self._dropped = self._damaged = self._dead_letters_dropped = 0
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        content = await loop.run_in_executor(None, self._open)
+        self._capacity.used = content.bytes
+        self._last_seq, self._next_seq = content.last_seq, content.last_seq + 1
+        self._last_received_ns = content.last_received_ns
+        self._dead_letters = content.dead_letters
+        self._salvages = 1 if content.salvaged is not None else 0
+        self._writer = LogWriter(self._file, loop, self._salvaged)
+        self._read_pool = ThreadPoolExecutor(1, thread_name_prefix="spanledger-log-read")
+
+    def _open(self) -> Content:
+        directory = self._settings.directory
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock.acquire(self._settings.timeout)
+        except OSError as error:
+            raise LogError(f"cannot use {directory} for the log: {error.strerror}") from error
+        try:
+            return self._file.open()
+        except LogError:
+            self._lock.release()
+            raise
+
+    async def close(self) -> None:
+        writer, pool = self._writer, self._read_pool
+        if writer is None or pool is None:
+            return
+        self._closing = True
+        if self._trim_timer is not None:
+            self._trim_timer.cancel()
+        if self._trimming:
+            await asyncio.wait(self._trimming)
+        self._capacity.give_up(LogError("the log is closed"))
+        self._commit_group()
+        self._writer = self._read_pool = None
+        await asyncio.get_running_loop().run_in_executor(pool, self._reader.close)
+        pool.shutdown()
+        await writer.close()
+        self._lock.release()
+
+    @property
+    def last_seq(self) -> int:
+        return self._last_seq
+
+    def on_commit(self, listener: CommitListener) -> None:
+        self._listener = listener
+
+    async def append(self, received: Received) -> int:
+        self._open_writer()
+        await self._admit(len(received.body) + ENTRY_OVERHEAD)
+        self._last_received_ns = stamp(received.received_ns, self._last_received_ns)
+        entry = Entry(
+            self._next_seq,
+            self._last_received_ns,
+            received.project_id,
+            received.signal,
+            received.encoding,
+            received.body,
+        )
+        self._next_seq += 1
+        append = _Append(entry, received, asyncio.get_running_loop().create_future())
+        self._group.append(append)
+        self._group_bytes += entry.size
+        self._uncommitted_bytes += entry.size
+        if self._group_bytes >= _GROUP_BYTES or self._settings.group_commit == 0:
+            asyncio.get_running_loop().call_soon(self._commit_group)
+        elif self._group_timer is None:
+            self._group_timer = self._clock.call_later(self._settings.group_commit, self._commit_group)
+        return await append.future
+
+    async def _admit(self, size: int) -> None:
+        """Take room for an entry, by the policy when there is none."""
+        capacity = self._capacity
+        if not capacity.fits(size) and self._may_squeeze:
+            await self._trim(wanted=max(size, capacity.max_bytes // _ROOM_WANTED))
+        if capacity.fits(size):
+            capacity.take(size)
+            return
+        match self._settings.when_full:
+            case WhenFull.REFUSE:
+                self._refused += 1
+                raise capacity.overloaded(size)
+            case WhenFull.BLOCK:
+                await capacity.wait(size)
+            case WhenFull.DROP_OLDEST:
+                await self._drop_oldest(size)
+                capacity.take(size)
+        self._open_writer()
+
+    async def _drop_oldest(self, size: int) -> None:
+        async with self._trim_lock:
+            if self._capacity.fits(size):
+                return
+            wanted = max(self._capacity.used + size - self._capacity.max_bytes, self._capacity.max_bytes // _DROP_SHARE)
+            entries, freed = await self._run(lambda file: file.drop_oldest(wanted))
+            self._capacity.release(freed)
+            self._dropped += entries
+            logger.warning("the log is full: dropped the %d oldest entries (%d bytes)", entries, freed)
+
+    def _commit_group(self) -> None:
+        if self._group_timer is not None:
+            self._group_timer.cancel()
+            self._group_timer = None
+        group, self._group, self._group_bytes = self._group, [], 0
+        if not group or self._writer is None:
+            return
+        entries = [append.entry for append in group]
+        size = sum(entry.size for entry in entries)
+
+        def done(_: None) -> None:
+            self._uncommitted_bytes -= size
+            self._last_seq = entries[-1].seq
+            self._appended += len(group)
+            self._appended_bytes += size
+            self._commits += 1
+            if self._listener is not None:
+                self._listener([Committed(one.entry.seq, one.entry.received_ns, one.received) for one in group])
+            for one in group:
+                if not one.future.done():  # its caller was cancelled; the entry stays
+                    one.future.set_result(one.entry.seq)
+
+        def failed(error: Exception) -> None:
+            self._uncommitted_bytes -= size
+            self._capacity.undo(size)
+            if is_full(error):
+                self._refused += len(group)
+            for one in group:
+                if not one.future.done():
+                    one.future.set_exception(self._append_error(error))
+
+        self._writer.submit(lambda file: file.insert(entries), done, failed)
+
+    def _append_error(self, error: Exception) -> SpanledgerError:
+        if is_full(error):
+            return Overloaded(f"the disk of the log in {self._settings.directory} is full", _DISK_FULL_DELAY)
+        return log_error(error)
+
+    async def read(self, after: int, until: int, max_bytes: int) -> Chunk:
+        extract = await self._read(lambda reader: reader.read(after, until, max_bytes))
+        if extract.damaged:
+            at_ns = self._clock.time_ns()
+            self._capacity.release(await self._run(lambda file: file.quarantine(extract.damaged, at_ns)))
+            self._damaged += len(extract.damaged)
+            self._dead_letters += len(extract.damaged)
+            for letter in extract.damaged:
+                logger.error("entry %d of the log is now a dead letter: %s", letter.seq, letter.reason)
+        return Chunk(extract.entries, extract.through)
+
+    async def warm_up_start(self, before: int) -> int:
+        return await self._read(lambda reader: reader.warm_up_start(before))
+
+    async def register(self, names: Sequence[str]) -> dict[str, int]:
+        cursors, forgotten = await self._run(lambda file: file.register(names))
+        for name, seq in forgotten.items():
+            logger.warning(
+                "exporter %s is gone; its place in the log (%d of %d) is forgotten", name, seq, self._last_seq
+            )
+        return {name: min(seq, self._last_seq) for name, seq in cursors.items()}
+
+    async def save_cursors(self, cursors: Mapping[str, int]) -> None:
+        moved = dict(cursors)
+        await self._run(lambda file: file.save_cursors(moved))
+        self._may_squeeze = True
+        if self._capacity.awaited:
+            self._trim_soon()
+        elif self._trim_timer is None:
+            self._trim_timer = self._clock.call_later(_TRIM_INTERVAL, self._trim_soon)
+
+    async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        at_ns = self._clock.time_ns()
+
+        def add(file: LogFile) -> tuple[int, int]:
+            return file.dead_letters.add(letters, at_ns), file.dead_letters.count()
+
+        dropped, self._dead_letters = await self._run(add)
+        if dropped:
+            self._dead_letters_dropped += dropped
+            logger.error("dropped the %d oldest dead letters: their bound is reached", dropped)
+
+    async def dead_letters(self, after: int = 0, limit: int = 100) -> list[StoredLetter]:
+        return await self._read(lambda reader: reader.dead_letters().list(after, limit))
+
+    def status(self) -> LogStatus:
+        return LogStatus(
+            entries_appended=self._appended,
+            bytes_appended=self._appended_bytes,
+            commits=self._commits,
+            refused=self._refused,
+            dropped=self._dropped,
+            damaged=self._damaged,
+            salvages=self._salvages,
+            bytes=self._capacity.used,
+            max_bytes=self._capacity.max_bytes,
+            last_seq=self._last_seq,
+            dead_letters=self._dead_letters,
+            dead_letters_dropped=self._dead_letters_dropped,
+            drain_rate=self._capacity.drain_rate(),
+        )
+
+    def _open_writer(self) -> LogWriter:
+        if self._writer is None:
+            raise LogError("the log is not open")
+        return self._writer
+
+    async def _run(self, job: Callable[[LogFile], T]) -> T:
+        try:
+            return await self._open_writer().run(job)
+        except (sqlite3.Error, OSError) as error:
+            raise log_error(error) from error
+
+    async def _read(self, job: Callable[[LogReader], T]) -> T:
+        if self._read_pool is None:
+            raise LogError("the log is not open")
+        loop, salvages = asyncio.get_running_loop(), self._salvages
+        try:
+            return await loop.run_in_executor(self._read_pool, job, self._reader)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise LogError(f"the log cannot be read: {error}") from error
+        try:
+            if salvages == self._salvages:
+                await self._open_writer().salvage()
+            return await loop.run_in_executor(self._read_pool, job, self._reader)
+        except (sqlite3.Error, OSError) as error:
+            raise LogError(f"the log is damaged and cannot be saved: {error}") from error
+
+    def _salvaged(self, salvaged: Salvaged) -> None:
+        self._salvages += 1
+        self._capacity.used = salvaged.bytes + self._uncommitted_bytes
+        if self._read_pool is not None:
+            self._read_pool.submit(self._reader.close)  # it still reads the damaged file
+
+    def _trim_soon(self) -> None:
+        """Delete what every cursor passed. Not after every batch, because each time costs a transaction."""
+        if self._trim_timer is not None:
+            self._trim_timer.cancel()
+            self._trim_timer = None
+        if not self._closing:
+            wanted = max(self._capacity.max_bytes // _ROOM_WANTED, self._capacity.awaited)
+            task = asyncio.get_running_loop().create_task(self._trim(wanted=wanted))
+            self._trimming.add(task)
+            task.add_done_callback(self._trimming.discard)
+
+    async def _trim(self, *, wanted: int) -> None:
+        """Delete what every cursor passed; of the warm-up only what stands in the way of `wanted` bytes."""
+        async with self._trim_lock:
+            capacity = self._capacity
+            try:
+                more = True
+                while more and not self._closing:
+                    freed, more = await self._run(lambda file: file.trim(keep_warm_up=True))
+                    capacity.release(freed)
+                while self._may_squeeze and capacity.used + wanted > capacity.max_bytes and not self._closing:
+                    freed, self._may_squeeze = await self._run(lambda file: file.trim(keep_warm_up=False))
+                    capacity.release(freed)
+                more = True
+                while more and not self._closing:
+                    more = await self._run(LogFile.give_back)
+            except LogError as error:
+                logger.warning("delivered entries stay in the log for now: %s", error)

@@ -1,0 +1,292 @@
+"""The whole road: intake, log, feeds, deliveries; their start and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from random import Random
+from typing import Any, Final
+
+from spanledger.errors import ConfigError, LogError
+from spanledger.exporters.base import Exporter
+from spanledger.model.received import Decode, Intake
+from spanledger.pipeline.base import Log, Mapper
+from spanledger.pipeline.clock import Clock, SystemClock, sleep, wait
+from spanledger.pipeline.delivery import Delivery
+from spanledger.pipeline.feed import Feed, MappingCounts
+from spanledger.pipeline.intake import LogIntake
+from spanledger.pipeline.log import DurableLog
+from spanledger.pipeline.memory_log import MemoryLog
+from spanledger.pipeline.settings import DeliverySettings, Durability, PipelineSettings
+from spanledger.pipeline.status import PipelineStatus
+
+logger = logging.getLogger(__name__)
+
+_CURSOR_RETRY_INTERVAL: Final = 1.0
+_CLOSE_SECONDS: Final = 5.0
+"""How long a write that ignores its cancellation, or an exporter's `close`, may hold up the end."""
+
+
+def create_log(settings: PipelineSettings, clock: Clock | None = None) -> Log:
+    """The log that the settings ask for."""
+    if settings.durability is Durability.MEMORY:
+        return MemoryLog(settings.memory, clock)
+    return DurableLog(settings.log, clock)
+
+
+class Pipeline:
+    """Takes requests in and sees their records written by every exporter.
+
+    ::
+
+        pipeline = Pipeline(create_log(settings), decode, new_mapper, {"clickhouse": exporter}, settings)
+        await pipeline.start()
+        await pipeline.intake.accept(received)
+        await pipeline.stop(grace_seconds=30)
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        decode: Decode,
+        new_mapper: Callable[[], Mapper],
+        exporters: Mapping[str, Exporter],
+        settings: PipelineSettings | None = None,
+        *,
+        delivery: Mapping[str, DeliverySettings] | None = None,
+        clock: Clock | None = None,
+        random: Random | None = None,
+    ) -> None:
+        """`new_mapper` makes a mapper that remembers nothing: an exporter which fell behind gets one of its own.
+        `delivery` holds settings of single exporters, by name; `settings.delivery` is for the others. The pipeline
+        opens and closes the log and the exporters."""
+        if not exporters:
+            raise ConfigError("a pipeline needs at least one exporter")
+        self._settings = settings if settings is not None else PipelineSettings()
+        self._log = log
+        self._decode = decode
+        self._new_mapper = new_mapper
+        self._exporters = dict(exporters)
+        self._delivery_settings = dict(delivery or {})
+        self._clock = clock if clock is not None else SystemClock()
+        self._random = random if random is not None else Random()  # noqa: S311
+        self._intake = LogIntake(log, self._settings.handoff_bytes)
+        self._deliveries: dict[str, Delivery] = {}
+        self._counts = MappingCounts()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._cursors_moved = asyncio.Event()
+        self._saved: dict[str, int] = {}
+        self._progress = asyncio.Event()
+        self._stopping = False
+        self.failure: asyncio.Future[None] | None = None
+        """From `start` on; done with the exception when a part of the pipeline itself broke. The process should end
+        then: nothing acknowledged is lost, the next start goes on from the cursors."""
+
+    @property
+    def intake(self) -> Intake:
+        """Where receivers put what they accepted. Refuses before `start` and after `stop`."""
+        return self._intake
+
+    async def start(self) -> None:
+        """Open the log and start everything. An exporter that is away is tried again in the background, and what is
+        accepted waits in the log. Raises `LogError`, and the error of an exporter that says within the start timeout
+        that it can never work; everything is closed again then."""
+        self.failure = asyncio.get_running_loop().create_future()
+        await self._log.open()
+        try:
+            cursors = await self._log.register(list(self._exporters))
+            self._saved = dict(cursors)
+            for name, cursor in cursors.items():
+                self._deliveries[name] = delivery = self._new_delivery(name, cursor)
+                self._spawn(delivery.run(), f"delivery to {name}")
+            self._spawn(self._keep_cursors(), "cursors")
+            await self._start_feeds()
+            await self._first_starts()
+        except BaseException:
+            await self._end()
+            raise
+        self._intake.open()
+
+    async def stop(self, grace_seconds: float) -> bool:
+        """Refuse new requests, deliver what was accepted, note the cursors, close exporters and log. After
+        `grace_seconds` delivery is cut short; what is not written then stays in the log for the next start. Whether
+        everything was written."""
+        if self._stopping:
+            return self._is_drained(self._log.last_seq)
+        self._stopping = True
+        self._intake.close()
+        for delivery in self._deliveries.values():
+            delivery.hurry()
+        if grace_seconds > 0:
+            flush = asyncio.create_task(self._flush())
+            timer = self._clock.call_later(grace_seconds, flush.cancel)
+            await asyncio.wait([flush])
+            timer.cancel()
+        await self._end()
+        drained = self._is_drained(self._log.last_seq)
+        if not drained:
+            for name, delivery in self._deliveries.items():
+                if delivery.cursor < self._log.last_seq:
+                    logger.warning(
+                        "not everything was delivered to %s (%d of %d): %s",
+                        *(name, delivery.cursor, self._log.last_seq),
+                        "the next start goes on there" if self._log.durable else "the rest is lost with the memory",
+                    )
+        return drained
+
+    async def drained(self) -> None:
+        """Return when all that was accepted before this call is written by every exporter, or dead, and noted so in
+        the log."""
+        target = self._log.last_seq
+        while not self._is_drained(target):
+            await self._progress.wait()
+
+    def status(self) -> PipelineStatus:
+        """Counts of everything."""
+        return PipelineStatus(
+            accepted_requests=self._intake.requests,
+            accepted_items=self._intake.items,
+            mapped_entries=self._counts.entries,
+            mapped_records=self._counts.records,
+            unmappable_items=self._counts.unmappable,
+            log=self._log.status(),
+            exporters={name: delivery.status() for name, delivery in self._deliveries.items()},
+        )
+
+    # Feeds.
+
+    async def _start_feeds(self) -> None:
+        """The live feed starts with the exporters that are furthest; one that is further behind than a warm-up reaches
+        would hold the others up for as long as it was away, so it gets a feed of its own."""
+        deliveries = list(self._deliveries.values())
+        reach = await self._log.warm_up_start(max(delivery.position for delivery in deliveries))
+        near = [delivery for delivery in deliveries if delivery.position >= reach]
+        live = Feed(
+            self._log,
+            self._decode,
+            self._new_mapper(),
+            min(delivery.position for delivery in near),
+            intake=self._intake,
+            on_left_behind=self._left_behind,
+            clock=self._clock,
+            counts=self._counts,
+        )
+        for delivery in deliveries:
+            if delivery in near:
+                live.attach(delivery)
+            else:
+                self._left_behind(live, delivery)
+        self._spawn(live.run(), "mapping")
+
+    def _left_behind(self, live: Feed, delivery: Delivery) -> None:
+        delivery.catching_up = True
+        logger.info("exporter %s is behind; it is fed from the log until it has caught up", delivery.name)
+        self._spawn(self._catch_up(live, delivery), f"catching up of {delivery.name}")
+
+    async def _catch_up(self, live: Feed, delivery: Delivery) -> None:
+        await delivery.half_empty()
+        feed = Feed(
+            self._log,
+            self._decode,
+            self._new_mapper(),
+            delivery.position,
+            leader=live,
+            clock=self._clock,
+            counts=self._counts,
+        )
+        feed.attach(delivery)
+        await feed.run()
+        feed.detach(delivery)
+        live.attach(delivery)  # nothing ran since it arrived, so the live feed is still at the same place
+        delivery.catching_up = False
+        logger.info("exporter %s has caught up", delivery.name)
+
+    # Cursors.
+
+    async def _keep_cursors(self) -> None:
+        while True:
+            await self._cursors_moved.wait()
+            self._cursors_moved.clear()
+            try:
+                await self._save_cursors()
+            except LogError as error:
+                logger.warning("cursors cannot be noted yet: %s", error)
+                await sleep(self._clock, _CURSOR_RETRY_INTERVAL)
+                self._cursors_moved.set()
+
+    async def _save_cursors(self) -> None:
+        moved = {
+            name: delivery.cursor for name, delivery in self._deliveries.items() if delivery.cursor > self._saved[name]
+        }
+        if moved:
+            await self._log.save_cursors(moved)
+            self._saved.update(moved)
+            self._progress.set()
+            self._progress = asyncio.Event()
+
+    def _is_drained(self, target: int) -> bool:
+        return all(seq >= target for seq in self._saved.values())
+
+    # Start and end.
+
+    def _new_delivery(self, name: str, cursor: int) -> Delivery:
+        return Delivery(
+            name,
+            self._exporters[name],
+            self._delivery_settings.get(name, self._settings.delivery),
+            self._log,
+            cursor,
+            clock=self._clock,
+            random=self._random,
+            on_progress=self._cursors_moved.set,
+        )
+
+    async def _first_starts(self) -> None:
+        """Wait for the exporters' first answers, for a while, and raise the first error among them."""
+        starts = [delivery.first_start for delivery in self._deliveries.values()]
+        answered = asyncio.Event()
+        for start in starts:
+            start.add_done_callback(lambda _: answered.set() if all(one.done() for one in starts) else None)
+        await wait(answered, self._settings.start_timeout, self._clock)
+        errors = [error for start in starts if start.done() and (error := start.exception()) is not None]
+        for start in starts:
+            start.cancel()
+        if errors:
+            raise errors[0]
+
+    async def _flush(self) -> None:
+        await self._intake.idle()
+        await self.drained()
+
+    async def _end(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
+        for delivery in self._deliveries.values():
+            try:
+                await asyncio.wait_for(delivery.close(), _CLOSE_SECONDS)
+            except TimeoutError:
+                logger.warning("exporter %s did not close in %.0f s", delivery.name, _CLOSE_SECONDS)
+        try:
+            await self._save_cursors()
+        except LogError as error:
+            logger.warning("cursors cannot be noted; the next start delivers some records again: %s", error)
+        await self._log.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            logger.critical("%s broke: this is a bug in spanledger", task.get_name(), exc_info=error)
+            if self.failure is not None and not self.failure.done():
+                self.failure.set_exception(error)

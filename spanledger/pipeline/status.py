@@ -1,0 +1,86 @@
+"""What the pipeline counts; telemetry turns it into metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """Of the log. Counters run from `open`."""
+
+    entries_appended: int
+    bytes_appended: int
+    commits: int
+    """Transactions that held appends; entries_appended ÷ commits is the size of a group."""
+    refused: int
+    """Appends answered with `Overloaded`."""
+    dropped: int
+    """Entries dropped undelivered by `when_full: drop_oldest`."""
+    damaged: int
+    """Entries that could not be read back."""
+    salvages: int
+    """How often the whole file was damaged and had to be replaced."""
+    bytes: int
+    """Bytes of all entries kept now, those for the warm-up included."""
+    max_bytes: int
+    last_seq: int
+    dead_letters: int
+    """Dead letters kept now."""
+    dead_letters_dropped: int
+    drain_rate: float
+    """Bytes per second that left the log lately."""
+
+
+class ExporterState(StrEnum):
+    """What a delivery is doing."""
+
+    STARTING = "starting"
+    """The exporter's `start` has not succeeded yet."""
+    RUNNING = "running"
+    RETRYING = "retrying"
+    """The last attempt failed; the batch will be written again."""
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterStatus:
+    """Of one delivery. Counters run from the start of the pipeline."""
+
+    state: ExporterState
+    written: int
+    """Records in writes that succeeded; of several versions of a record in one batch only the highest is written."""
+    batches: int
+    retries: int
+    dead: int
+    """Records given to the dead letters."""
+    in_flight: int
+    """Batches being written or waiting for their next attempt."""
+    buffered_records: int
+    buffered_bytes: int
+    cursor: int
+    """Everything up to this place of the log is written or dead."""
+    lag: int
+    """Places between the cursor and the end of the log."""
+    oldest_age: float
+    """Seconds since the oldest entry that is not delivered was received; 0 when there is none."""
+    catching_up: bool
+    """Whether it is fed from the log on its own, behind the others."""
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStatus:
+    """Of the whole pipeline."""
+
+    accepted_requests: int
+    accepted_items: int
+    mapped_entries: int
+    """Entries mapped for delivery; one that was mapped again for an exporter that fell behind counts twice."""
+    mapped_records: int
+    unmappable_items: int
+    """Items given to the dead letters because the mapper raised."""
+    log: LogStatus
+    exporters: Mapping[str, ExporterStatus]
