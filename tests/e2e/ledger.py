@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -105,28 +105,42 @@ class Ledger:
             assert response.status == 200, await response.text()
 
         async def arrived() -> bool:
-            return any(run["trace_id"] == trace_id for run in await self._list())
+            return bool(await self._list(trace=trace_id))
 
         await self._until(arrived, f"the marker {trace_id} is stored")
 
     async def runs(self) -> list[Run]:
         """Every run in full, oldest first, without the markers."""
+        return [await self._get(f"/v1/runs/{run['run_id']}") for run in await self.summaries()]
+
+    async def summaries(self) -> list[Run]:
+        """Every run without its contents, oldest first, without the markers."""
         listed = [run for run in await self._list() if run["name"] != _MARKER]
-        listed.sort(key=lambda run: (run["started_at"], run["run_id"]))
-        return [await self._get(f"/v1/runs/{run['run_id']}") for run in listed]
+        return sorted(listed, key=lambda run: (run["started_at"], run["run_id"]))
 
-    async def _list(self) -> list[Run]:
+    async def totals(self) -> tuple[Tokens, Decimal]:
+        """Tokens and USD as the API sums them up."""
+        totals = await self._get("/v1/runs/usage")
+        counted = Tokens(
+            input=totals["input_tokens"],
+            output=totals["output_tokens"],
+            cached=totals["cache_read_tokens"] or 0,
+            reasoning=totals["reasoning_tokens"] or 0,
+        )
+        return counted, Decimal(totals["cost"])
+
+    async def _list(self, **filters: str) -> list[Run]:
         runs: list[Run] = []
-        page = 0
+        query = filters | {"limit": "100"}
         while True:
-            found = (await self._get(f"/v1/runs?limit=100&page={page}"))["data"]
-            runs += found
-            if len(found) < 100:
+            page = await self._get("/v1/runs", query)
+            runs += page["data"]
+            if page["next_cursor"] is None:
                 return runs
-            page += 1
+            query = query | {"cursor": page["next_cursor"]}
 
-    async def _get(self, path: str) -> Any:
-        async with self._session.get(f"{self.api}{path}") as response:
+    async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        async with self._session.get(f"{self.api}{path}", params=query) as response:
             assert response.status == 200, f"{path}: {response.status} {await response.text()}"
             return await response.json()
 
@@ -138,7 +152,7 @@ class Ledger:
         except aiohttp.ClientConnectionError:
             return False
 
-    async def _until(self, condition: Any, what: str) -> None:
+    async def _until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
         deadline = time.monotonic() + _DEADLINE
         while not await condition():
             assert time.monotonic() < deadline, f"not within {_DEADLINE:.0f} s: {what}\n{self._tail()}"
