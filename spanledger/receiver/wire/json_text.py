@@ -27,6 +27,7 @@ _LARGE_BODY: Final = 1 << 20
 _STRING: Final = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'  # an unclosed string ends with the text: no second attempts
 _BRACKETS: Final = re.compile(rb'(?:[^"\[{\]}]++|' + _STRING + rb")*+([\[{]++|[\]}]++|\Z)", re.DOTALL)
 _STRUCTURE: Final = re.compile(_STRING + rb"|[\[{,]", re.DOTALL)
+_INSIDE_VALUES: Final = ("stringValue", "string_value", "arrayValue", "array_value", "values")
 _LONE_SURROGATES: Final = re.compile("[\ud800-\udfff]+")
 
 
@@ -74,7 +75,9 @@ def _mended(value: Any, name: str, in_pair: bool, notes: dict[str, None]) -> Any
         if not in_pair and isinstance(key, str) and "value" in value:
             name, in_pair = key, True
         return {
-            _mended(key, name, in_pair, notes): _mended(member, name if in_pair else key, in_pair, notes)
+            _mended(key, name, in_pair, notes): _mended(
+                member, name if in_pair or (name and key in _INSIDE_VALUES) else key, in_pair, notes
+            )
             for key, member in value.items()
         }
     return value

@@ -94,6 +94,7 @@ class _Reader:
         self.repairs: list[str] = []
         self._in_pair = False
         self._pair_mended = False
+        self._value_name: str | None = None
 
     def read(self, message: LenientMessage, start: int, end: int, depth: int) -> None:
         """Read fields into a message; a repeated occurrence of a single message is merged, as protobuf demands."""
@@ -132,7 +133,11 @@ class _Reader:
             held = parent._values.get(field.name)
             child = held if held is not None else LenientMessage(type_)
             parent._set(field, child)
+        outer = self._value_name
+        if outer is None and type_.full_name == _VALUE:
+            self._value_name = field.name
         self.read(child, start, end, depth)
+        self._value_name = outer
 
     def _scalars(self, field: FieldDescriptor, kind: int, start: int, end: int) -> list[Any]:
         """The values of one occurrence of a field: one, none when the wire type does not fit, several when packed."""
@@ -171,7 +176,7 @@ class _Reader:
             if self._in_pair:
                 self._pair_mended = True
             else:
-                self._note(field.name)
+                self._note(self._value_name or field.name)
             return raw.decode("utf-8", "replace")
 
     def _note(self, name: str) -> None:
