@@ -12,6 +12,7 @@
     ├── LogError           the durable log cannot be opened or written
     ├── Unauthenticated    the sender gave no key, or one that nobody knows (HTTP 401, gRPC UNAUTHENTICATED)
     ├── PermissionDenied   the key is known and not allowed to do this (HTTP 403, gRPC PERMISSION_DENIED)
+    ├── NotServed          no pipeline takes this signal (HTTP 404, gRPC UNIMPLEMENTED)
     └── Overloaded         no room now; says after how many seconds to try again (HTTP 503, gRPC UNAVAILABLE)
 
 Texts are for the person who must act: what was wrong, where, what was expected. They never carry secrets.
@@ -58,6 +59,10 @@ class Unauthenticated(SpanledgerError):
 
 class PermissionDenied(SpanledgerError):
     """The sender's key is known and not allowed to do this."""
+
+
+class NotServed(SpanledgerError):
+    """No pipeline takes this signal."""
 
 
 class Overloaded(SpanledgerError):

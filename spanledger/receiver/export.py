@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
+from spanledger.errors import NotServed
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Decoded, Encoding, Intake, Received, Signal
 from spanledger.receiver.status import shortened
@@ -30,7 +31,14 @@ _ALL_ACCEPTED: Final = {Encoding.PROTOBUF: b"", Encoding.JSON: b"{}"}
 class Exports:
     """Takes the bodies of export requests. One for a receiver, shared by its servers."""
 
-    def __init__(self, table: KeyTable, intake: Intake, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        table: KeyTable,
+        intake: Intake,
+        limits: Limits = DEFAULT_LIMITS,
+        signals: frozenset[Signal] = frozenset(Signal),
+    ) -> None:
+        self._signals = signals
         self._table = table
         self._intake = intake
         self._limits = limits
@@ -38,7 +46,9 @@ class Exports:
 
     async def take(self, project_id: str, signal: Signal, encoding: Encoding, body: bytes) -> bytes:
         """The response message of a request, in the request's encoding, once what it holds is safe. Raises
-        `PayloadError` when nothing in it can be used, and what the intake raises."""
+        `PayloadError` when nothing in it can be used, `NotServed`, and what the intake raises."""
+        if signal not in self._signals:
+            raise NotServed(f"no pipeline takes {signal}; service::pipelines names {', '.join(sorted(self._signals))}")
         received_ns = time.time_ns()
         decoded = await self._decode(signal, encoding, body)
         if decoded.items:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from spanledger.model.keys import KeyTable
-from spanledger.model.received import Intake
+from spanledger.model.received import Intake, Signal
 from spanledger.receiver.auth import Authenticator, Everyone
 from spanledger.receiver.export import Exports
 from spanledger.receiver.grpc import GrpcServer
@@ -30,13 +30,15 @@ class OtlpReceiver:
         authenticator: Authenticator | None = None,
         *,
         limits: Limits = DEFAULT_LIMITS,
+        signals: frozenset[Signal] = frozenset(Signal),
         reuse_port: bool = False,
     ) -> None:
-        """`reuse_port`: share the ports with other processes that also say so."""
+        """`signals`: those that a pipeline takes; others are answered as not served. `reuse_port`: share the ports with
+        other processes that also say so."""
         self._reuse_port = reuse_port
         self._open = authenticator is None or isinstance(authenticator, Everyone)
         authenticator = authenticator or Everyone()
-        self._exports = Exports(table, intake, limits)
+        self._exports = Exports(table, intake, limits, signals)
         protocols = settings.protocols
         self._grpc = GrpcServer(protocols.grpc, self._exports, authenticator) if protocols.grpc else None
         self._http = HttpServer(protocols.http, self._exports, authenticator) if protocols.http else None

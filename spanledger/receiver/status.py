@@ -16,6 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from spanledger.errors import (
     LogError,
+    NotServed,
     Overloaded,
     PayloadError,
     PayloadTooLarge,
@@ -140,6 +141,8 @@ def failure_of(problem: Exception) -> Failure:
             return failure(Code.UNAUTHENTICATED, str(problem))
         case PermissionDenied():
             return failure(Code.PERMISSION_DENIED, str(problem))
+        case NotServed():
+            return failure(Code.UNIMPLEMENTED, str(problem))
         case Overloaded():
             return Failure(Code.UNAVAILABLE, 503, str(problem), max(problem.retry_after, 0.0))
         case LogError() | StoreUnavailable():
