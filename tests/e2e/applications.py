@@ -38,7 +38,7 @@ def cannot(reason: str) -> NoReturn:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a program printed before it ended with status 0."""
+    """What a program printed before it ended."""
 
     stdout: str
     stderr: str
@@ -51,13 +51,20 @@ class Application:
     name: str
     command: tuple[str, ...]
 
-    async def run(self, *arguments: str, otlp: str, provider: str = "", **environment: str) -> Finished:
-        """Run it to its end, sending spans to `otlp` and model calls to `provider`."""
-        process = await self.start(*arguments, otlp=otlp, provider=provider, **environment)
-        return await self.finish(process)
+    async def run(
+        self,
+        *arguments: str,
+        otlp: str,
+        provider: str = "",
+        environment: Mapping[str, str] | None = None,
+        status: int = 0,
+    ) -> Finished:
+        """Run it to its end, sending spans to `otlp` and model calls to `provider`. It must end with `status`."""
+        process = await self.start(*arguments, otlp=otlp, provider=provider, environment=environment)
+        return await self.finish(process, status)
 
     async def start(
-        self, *arguments: str, otlp: str, provider: str = "", **environment: str
+        self, *arguments: str, otlp: str, provider: str = "", environment: Mapping[str, str] | None = None
     ) -> asyncio.subprocess.Process:
         """Start it; `finish` must follow."""
         env = {
@@ -65,14 +72,14 @@ class Application:
             "OTEL_EXPORTER_OTLP_ENDPOINT": otlp,
             "OPENAI_BASE_URL": provider,
             "OPENAI_API_KEY": "sk-e2e",
-            **environment,
+            **(environment or {}),
         }
         return await asyncio.create_subprocess_exec(
             *self.command, *arguments, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
 
-    async def finish(self, process: asyncio.subprocess.Process) -> Finished:
-        """Wait for its end, which must be a good one."""
+    async def finish(self, process: asyncio.subprocess.Process, status: int = 0) -> Finished:
+        """Wait for its end with `status`."""
         try:
             async with asyncio.timeout(RUN_SECONDS):
                 stdout, stderr = await process.communicate()
@@ -82,12 +89,12 @@ class Application:
                 await process.communicate()
             raise
         finished = Finished(stdout.decode(), stderr.decode())
-        assert process.returncode == 0, f"{self.name} ended with {process.returncode}\n{finished.stderr}"
+        assert process.returncode == status, f"{self.name} ended with {process.returncode}\n{finished.stderr}"
         return finished
 
 
-def python_application(folder: Path) -> Application:
-    """`app.py` of a folder, in a virtual environment with the folder's requirements."""
+def python_application(folder: Path, program: Path | None = None) -> Application:
+    """`app.py` of a folder, or another program, in a virtual environment with the folder's requirements."""
 
     def install(target: Path) -> None:
         _execute([sys.executable, "-m", "venv", target])
@@ -95,7 +102,8 @@ def python_application(folder: Path) -> Application:
         _execute([target / "bin" / "python", "-m", "pip", "install", *options])
 
     environment = _installed(folder / "requirements.txt", install)
-    return Application(folder.name, (str(environment / "bin" / "python"), str(folder / "app.py")))
+    program = program or folder / "app.py"
+    return Application(program.parent.name, (str(environment / "bin" / "python"), str(program)))
 
 
 def node_application(folder: Path) -> Application:

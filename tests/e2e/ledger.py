@@ -126,6 +126,7 @@ class Ledger:
             output=totals["output_tokens"],
             cached=totals["cache_read_tokens"] or 0,
             reasoning=totals["reasoning_tokens"] or 0,
+            written=totals["cache_write_tokens"] or 0,
         )
         return counted, Decimal(totals["cost"])
 
@@ -204,6 +205,7 @@ def tokens(run: Run) -> Tokens:
         output=usage["output_tokens"],
         cached=usage["cache_read_tokens"] or 0,
         reasoning=usage["reasoning_tokens"] or 0,
+        written=usage["cache_write_tokens"] or 0,
     )
 
 

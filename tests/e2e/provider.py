@@ -1,7 +1,7 @@
 """A model provider on loopback that answers what the test wrote down, and remembers what it was asked.
 
-It speaks the OpenAI API (Chat Completions and Responses, whole and streaming). Nothing in it is random: ids count up,
-and tokens are the ones of the script.
+It speaks OpenAI's API (Chat Completions and Responses, whole and streaming) and Anthropic's (Messages, whole). Nothing
+in it is random: ids count up, and tokens are the ones of the script.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Any, TypeAlias
 
 from aiohttp import web
 
-from tests.e2e import openai_chat, openai_responses
+from tests.e2e import anthropic_messages, openai_chat, openai_responses
 from tests.e2e.script import Failure, Numbered, Reply, Tokens
 
 Json: TypeAlias = dict[str, Any]
+
+_ID_PREFIXES = {"completions": "chatcmpl-e2e-", "responses": "resp_e2e_", "messages": "msg_e2e_"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Provider:
         for call in reply.calls:
             self._calls += 1
             calls.append((f"call_{self._calls}", call))
-        prefix = "resp_e2e_" if request.path.endswith("/responses") else "chatcmpl-e2e-"
+        prefix = _ID_PREFIXES[request.path.rpartition("/")[2]]
         numbered = Numbered(
             id=f"{prefix}{len(self.answered) + 1}",
             model=reply.model or str(request.body["model"]),
@@ -88,6 +90,10 @@ class Provider:
         events = openai_responses.events(reply)
         return await _stream(request, [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events])
 
+    async def messages(self, request: web.Request) -> web.StreamResponse:
+        reply = self._next(Asked(request.path, await request.json()))
+        return _failed(reply) if isinstance(reply, Failure) else web.json_response(anthropic_messages.whole(reply))
+
 
 def _failed(failure: Failure) -> web.Response:
     error = {"message": failure.message, "type": failure.code, "param": None, "code": failure.code}
@@ -111,6 +117,7 @@ async def running(*script: Reply | Failure) -> AsyncIterator[Provider]:
     app = web.Application()
     app.router.add_post("/v1/chat/completions", provider.chat_completions)
     app.router.add_post("/v1/responses", provider.responses)
+    app.router.add_post("/v1/messages", provider.messages)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

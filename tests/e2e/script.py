@@ -9,12 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens as OpenAI counts them: `input` includes `cached`, `output` includes `reasoning`."""
+    """Tokens in the ledger's convention: `input` includes `cached` (cache reads) and `written` (cache writes), `output`
+    includes `reasoning`. Each API reports them in its own."""
 
     input: int
     output: int
     cached: int = 0
     reasoning: int = 0
+    written: int = 0
 
     def __add__(self, other: Tokens) -> Tokens:
         return Tokens(
@@ -22,6 +24,7 @@ class Tokens:
             self.output + other.output,
             self.cached + other.cached,
             self.reasoning + other.reasoning,
+            self.written + other.written,
         )
 
 

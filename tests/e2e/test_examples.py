@@ -6,7 +6,7 @@ per million tokens at the time of writing, from genai-prices.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import yaml
 from tests.e2e import provider, relay
 from tests.e2e.applications import EXAMPLES, Application, node_application, python_application
 from tests.e2e.ledger import Ledger, Run, billed_cost, billed_tokens, running, tokens, tree
-from tests.e2e.script import Reply, Tokens, ToolCall
+from tests.e2e.script import Failure, Reply, Tokens, ToolCall
 
 # The first of these tests may have to install what its program needs.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -35,13 +35,19 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
 
 
 async def ledger_after(
-    program: Callable[[Path], Application], example: str, ledger: Ledger, *script: Reply, **environment: str
+    program: Callable[[Path], Application],
+    example: str,
+    ledger: Ledger,
+    *script: Reply,
+    environment: Mapping[str, str] | None = None,
 ) -> list[Run]:
     """The runs of one example, after asserting what must hold for all of them: the answer was printed, the ledger
     counts exactly what the provider counted, and all of it sent once more changes nothing."""
     application = program(EXAMPLES / example)
     async with provider.running(*script) as model, relay.recording(ledger.http) as recorder:
-        finished = await application.run(QUESTION, otlp=recorder.endpoint, provider=model.base_url, **environment)
+        finished = await application.run(
+            QUESTION, otlp=recorder.endpoint, provider=model.base_url, environment=environment
+        )
         assert finished.stdout == f"{ANSWER}\n"
         assert set(recorder.statuses) == {200}
         assert len(model.answered) == len(script)
@@ -122,6 +128,24 @@ async def test_plain_opentelemetry(ledger: Ledger) -> None:
     assert {(run["service_name"], run["service_version"]) for run in runs} == {("plain-opentelemetry", "1.0.0")}
 
 
+async def test_a_call_that_the_provider_refuses(ledger: Ledger) -> None:
+    refusal = Failure(400, "context_length_exceeded", "This model's maximum context length is 400000 tokens.")
+    async with provider.running(refusal) as model:
+        application = python_application(EXAMPLES / "plain-opentelemetry")
+        await application.run(QUESTION, otlp=ledger.http, provider=model.base_url, status=1)
+    await ledger.drain()
+    runs = await ledger.runs()
+
+    assert tree(runs) == [("agent", "order-desk", [("llm", "gpt-4.1-mini", [])])]
+    assert {run["status"] for run in runs} == {"error"}
+    (called,) = only(runs, "llm")
+    assert called["error"]["type"] == "openai.BadRequestError"
+    assert "maximum context length is 400000 tokens" in called["error"]["message"]
+    assert called["input"] == [text("system", INSTRUCTIONS), text("user", QUESTION)]
+    # What was consumed is not known, and unknown is not zero.
+    assert (called["usage"], called["output"]) == (None, None)
+
+
 async def test_pydantic_ai(ledger: Ledger) -> None:
     runs = await ledger_after(
         python_application,
@@ -133,7 +157,7 @@ async def test_pydantic_ai(ledger: Ledger) -> None:
             model="gpt-5-mini-2025-08-07",
         ),
         Reply(Tokens(1290, 25), text=ANSWER, model="gpt-5-mini-2025-08-07"),
-        OTEL_EXPORTER_OTLP_COMPRESSION="gzip",
+        environment={"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"},
     )
 
     # The span "question" is no run: it only says whose question it was.
@@ -211,7 +235,7 @@ async def test_openlit_over_grpc(ledger: Ledger) -> None:
     application = python_application(EXAMPLES / "openlit-openai")
     async with provider.running(*OPENLIT_SCRIPT) as model:
         environment = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"}
-        await application.run(QUESTION, otlp=ledger.grpc, provider=model.base_url, **environment)
+        await application.run(QUESTION, otlp=ledger.grpc, provider=model.base_url, environment=environment)
     await ledger.drain()
 
     openlit_is_right(await ledger.runs())

@@ -37,8 +37,7 @@ async def test_every_call_arrives_once(protocol: str, compression: str, exporter
             str(CALLS),
             str(BATCH),
             otlp=ledger.grpc if protocol == "grpc" else ledger.http,
-            OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
-            OTEL_EXPORTER_OTLP_COMPRESSION=compression,
+            environment={"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_COMPRESSION": compression},
         )
         await ledger.drain()
         runs = await ledger.summaries()
@@ -54,7 +53,7 @@ async def test_every_call_arrives_once(protocol: str, compression: str, exporter
 async def test_what_was_acknowledged_outlives_a_kill(exporters: Application, tmp_path: Path) -> None:
     async with running(tmp_path / "ledger") as ledger:
         sending = await exporters.start(
-            str(CALLS), str(BATCH), otlp=ledger.http, OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf"
+            str(CALLS), str(BATCH), otlp=ledger.http, environment={"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
         )
         acknowledged = await until_acknowledged(sending, 2 * BATCH)
         await ledger.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,11 @@ def python_snippet(example: str, code: str) -> Application:
     return Application(f"README, {example}", (python, "-c", code))
 
 
-async def tokens_it_sends(application: Application, recorder: relay.Relay, **environment: str) -> Tokens:
+async def tokens_it_sends(
+    application: Application, recorder: relay.Relay, environment: Mapping[str, str] | None = None
+) -> Tokens:
     async with provider.running(Reply(TOKENS, text="On Tuesday.")) as model:
-        await application.run(otlp=recorder.endpoint, provider=model.base_url, **environment)
+        await application.run(otlp=recorder.endpoint, provider=model.base_url, environment=environment)
     records = spanledger.map_otlp(recorder.bodies("traces"), recorder.bodies("logs"))
     return billed_tokens([record for record in records if record["record"] == "run"])
 
@@ -62,7 +65,7 @@ async def test_openlit() -> None:
         application = python_snippet("openlit-openai", code.replace("http://127.0.0.1:4318", recorder.endpoint))
         # A proxy that refuses at once keeps OpenLIT from downloading its price list.
         refusing = {"HTTPS_PROXY": "http://127.0.0.1:9"}
-        assert await tokens_it_sends(application, recorder, **refusing) == TOKENS
+        assert await tokens_it_sends(application, recorder, refusing) == TOKENS
 
 
 async def test_plain_opentelemetry() -> None:
