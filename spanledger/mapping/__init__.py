@@ -2,3 +2,8 @@
 
 `KEYS` is the key table that decoders need; `Mapper` turns decoded items into records.
 """
+
+from spanledger.mapping.dialects import DIALECTS, KEYS
+from spanledger.mapping.mapper import Mapper, MemoryLimits
+
+__all__ = ["DIALECTS", "KEYS", "Mapper", "MemoryLimits"]

@@ -1,0 +1,181 @@
+"""Facts that stand inside a provider's response body or a framework's dump of it: id, model, usage, finish reasons.
+
+Shapes as in docs/dialects.md: OpenAI chat and responses, Anthropic, Gemini, Bedrock Converse, LangChain results,
+AI SDK results, Ollama, Cohere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spanledger.mapping.coerce import count, text
+from spanledger.model.span import Value
+
+_USAGE_KEYS = ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokenUsage")
+_RESPONSE_MARKS = frozenset(
+    {"choices", "content", "output", "candidates", "object", "usage", "usageMetadata", "usage_metadata", "message"}
+)
+
+COUNTERS: dict[str, str] = {
+    # OpenAI, Anthropic, semantic conventions
+    "input_tokens": "input", "prompt_tokens": "input", "output_tokens": "output", "completion_tokens": "output",
+    "total_tokens": "total",
+    "cached_tokens": "cache_read", "cache_read_input_tokens": "cache_read", "cache_read_tokens": "cache_read",
+    "cached_input_tokens": "cache_read", "prompt_cache_hit_tokens": "cache_read", "input_cached_tokens": "cache_read",
+    "cache_creation_input_tokens": "cache_write", "cache_write_tokens": "cache_write",
+    "cache_creation_tokens": "cache_write", "cache_write_input_tokens": "cache_write",
+    "ephemeral_5m_input_tokens": "cache_write_5m", "ephemeral_1h_input_tokens": "cache_write_1h",
+    "reasoning_tokens": "reasoning", "output_reasoning_tokens": "reasoning", "thoughts_tokens": "reasoning",
+    # camel case: AI SDK, Bedrock Converse, Genkit
+    "inputTokens": "input", "promptTokens": "input", "outputTokens": "output", "completionTokens": "output",
+    "totalTokens": "total", "cachedInputTokens": "cache_read", "cacheReadTokens": "cache_read",
+    "cacheReadInputTokens": "cache_read", "cachedPromptTokens": "cache_read", "cachedContentTokens": "cache_read",
+    "cacheReadInputTokenCount": "cache_read", "cacheWriteInputTokenCount": "cache_write",
+    "cacheWriteTokens": "cache_write", "cacheWriteInputTokens": "cache_write",
+    "cacheCreationInputTokens": "cache_write", "reasoningTokens": "reasoning", "thoughtsTokens": "reasoning",
+    # Gemini
+    "promptTokenCount": "input", "prompt_token_count": "input", "candidatesTokenCount": "output",
+    "candidates_token_count": "output", "totalTokenCount": "total", "total_token_count": "total",
+    "cachedContentTokenCount": "cache_read", "cached_content_token_count": "cache_read",
+    "thoughtsTokenCount": "thoughts", "thoughts_token_count": "thoughts",
+    "toolUsePromptTokenCount": "tool_use", "tool_use_prompt_token_count": "tool_use",
+    # Langfuse, LangChain and others with bare names
+    "input": "input", "prompt": "input", "output": "output", "completion": "output", "total": "total",
+    "cache_read": "cache_read", "input_cached": "cache_read", "input_cache_read": "cache_read",
+    "cache_creation": "cache_write", "input_cache_creation": "cache_write", "cache_write": "cache_write",
+    "reasoning": "reasoning", "output_reasoning": "reasoning",
+    "input_audio": "input_audio", "output_audio": "output_audio", "input_audio_tokens": "input_audio",
+    "output_audio_tokens": "output_audio", "input_image_tokens": "input_image",
+    "prompt_eval_count": "input", "eval_count": "output",
+}  # fmt: skip
+
+_INPUT_DETAILS = (
+    "prompt_tokens_details", "input_tokens_details", "input_token_details", "inputTokenDetails", "promptTokensDetails",
+    "inputTokensDetails", "prompt_token_details",
+)  # fmt: skip
+_OUTPUT_DETAILS = (
+    "completion_tokens_details", "output_tokens_details", "output_token_details", "outputTokenDetails",
+    "completionTokensDetails", "outputTokensDetails", "completion_token_details",
+)  # fmt: skip
+
+
+_STATUS = {"completed": "stop", "incomplete": "length", "failed": "error", "cancelled": "error"}
+
+
+class BodyFacts:
+    """What a response body states. `usage` is the document as written; see `spanledger.mapping.usage`."""
+
+    __slots__ = ("finish", "model", "response_id", "usage")
+
+    def __init__(self) -> None:
+        self.response_id: str | None = None
+        self.model: str | None = None
+        self.usage: dict[str, Any] | None = None
+        self.finish: Value = None
+
+
+def response_facts(body: Value) -> BodyFacts:
+    """Facts of a decoded response body; empty where it is none."""
+    facts = BodyFacts()
+    _collect(body, facts, 0)
+    return facts
+
+
+def _collect(body: Value, facts: BodyFacts, depth: int) -> None:
+    if depth > 8:
+        return
+    if isinstance(body, list):
+        for element in body[:8]:
+            if isinstance(element, (dict, list)):
+                _collect(element, facts, depth + 1)
+        return
+    if not isinstance(body, dict):
+        return
+    for key in _USAGE_KEYS:
+        usage = body.get(key)
+        if isinstance(usage, dict) and facts.usage is None and read_counters(usage):
+            facts.usage = usage
+    if facts.response_id is None:
+        facts.response_id = _response_id(body)
+    if facts.model is None:
+        for key in ("model", "model_name", "modelVersion", "model_version", "modelId", "model_id"):
+            name = text(body.get(key))
+            if name is not None:
+                facts.model = name
+                break
+    if facts.finish is None and body.get("object") == "response":  # OpenAI Responses has a status instead
+        facts.finish = _STATUS.get(str(body.get("status")))
+    if facts.finish is None:
+        for key in ("finish_reason", "finishReason", "stop_reason", "stopReason"):
+            reason = body.get(key)
+            if isinstance(reason, str) and reason:
+                facts.finish = reason
+                break
+    for key in (
+        "choices", "candidates", "generations", "message", "kwargs", "data", "response_metadata", "generationInfo",
+        "llm_output", "llmOutput",
+        "response", "messages", "replies", "meta", "raw", "body",
+    ):  # fmt: skip
+        inner = body.get(key)
+        if isinstance(inner, (dict, list)):
+            if key == "messages" and isinstance(inner, list):
+                inner = inner[-1:]  # a state that holds the conversation: only its end is the answer
+            _collect(inner, facts, depth + 1)
+
+
+def _response_id(body: dict[str, Any]) -> str | None:
+    for key in ("responseId", "response_id"):
+        found = text(body.get(key))
+        if found is not None:
+            return found
+    found = body.get("id")
+    if not isinstance(found, str) or not found:
+        return None
+    if found.startswith(("chatcmpl", "msg_", "resp_", "cmpl-", "gen-")):
+        return found
+    if found.startswith(("run-", "run_", "lc_run-")) or isinstance(body.get("lc"), int):
+        return None
+    return found if _RESPONSE_MARKS & body.keys() and "role" not in body else None
+
+
+def read_counters(document: dict[str, Any]) -> dict[str, int]:
+    """Token counters of a usage document under canonical short names (`input`, `cache_read`, …)."""
+    found: dict[str, int] = {}
+    for key, value in document.items():
+        name = COUNTERS.get(key)
+        if name is None:
+            continue
+        if isinstance(value, dict):
+            if name == "cache_write":  # Anthropic's cache_creation object
+                for inner, amount in value.items():
+                    by_ttl = COUNTERS.get(inner)
+                    counted = count(amount)
+                    if by_ttl is not None and counted is not None:
+                        found.setdefault(by_ttl, counted)
+            elif "total" in value and (counted := count(value["total"])) is not None:  # AI SDK 6 internal shape
+                found.setdefault(name, counted)
+            continue
+        counted = count(value)
+        if counted is not None:
+            found.setdefault(name, counted)
+    for keys, audio, image in (
+        (_INPUT_DETAILS, "input_audio", "input_image"),
+        (_OUTPUT_DETAILS, "output_audio", "output_image"),
+    ):
+        for key in keys:
+            details = document.get(key)
+            if not isinstance(details, dict):
+                continue
+            for inner, amount in details.items():
+                counted = count(amount)
+                if counted is None:
+                    continue
+                if inner in ("audio_tokens", "audio", "audioTokens"):
+                    found.setdefault(audio, counted)
+                elif inner in ("image_tokens", "image", "imageTokens"):
+                    found.setdefault(image, counted)
+                else:
+                    name = COUNTERS.get(inner)
+                    if name in ("cache_read", "cache_write", "cache_write_5m", "cache_write_1h", "reasoning"):
+                        found.setdefault(name, counted)
+    return found

@@ -1,0 +1,85 @@
+"""Lenient reading of attribute values: numbers as strings, booleans as words, empty as absent."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal, InvalidOperation
+
+from spanledger.model.span import Value
+
+_TRUE = frozenset({"true", "1", "yes"})
+_FALSE = frozenset({"false", "0", "no"})
+_MAX_COUNT = 1 << 53
+
+
+def text(value: Value) -> str | None:
+    """A non-empty string; numbers are written out, booleans, lists and objects are no text."""
+    if isinstance(value, str):
+        value = value.strip()
+        return value or None
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return str(value)
+    return None
+
+
+def number(value: Value) -> int | float | None:
+    """A finite number from an int, a float or a numeric string. A bool is not a number."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if value.is_integer() and abs(value) < _MAX_COUNT else value
+    if isinstance(value, str) and 0 < len(value) <= 40:
+        try:
+            return int(value)
+        except ValueError:
+            pass
+        try:
+            return number(float(value))
+        except ValueError:
+            return None
+    return None
+
+
+def count(value: Value) -> int | None:
+    """A number of tokens: zero or more, whole; anything else is unknown."""
+    found = number(value)
+    if found is None or found < 0 or found > _MAX_COUNT:
+        return None
+    return int(found)
+
+
+def flag(value: Value) -> bool | None:
+    """A boolean, also when written as a word."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in _TRUE:
+            return True
+        if word in _FALSE:
+            return False
+    return None
+
+
+def money(value: Value) -> Decimal | None:
+    """An amount of money in USD, zero or more. `0.0015USD` is accepted, other currencies are not."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float)):
+        value = repr(value)
+    if not isinstance(value, str) or len(value) > 60:
+        return None
+    written = value.strip().removeprefix("$").removesuffix("USD").strip()
+    try:
+        amount = Decimal(written)
+    except InvalidOperation:
+        return None
+    if not amount.is_finite() or amount < 0:
+        return None
+    return amount

@@ -1,0 +1,180 @@
+"""User, session, tags, metadata and deployment of a run, as the span and its resource state them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from spanledger.mapping.coerce import text
+from spanledger.mapping.facts import Facts
+from spanledger.mapping.messages import parse_json
+from spanledger.mapping.params import string_list
+from spanledger.model.span import Resource, Value
+
+_USER_KEYS = (
+    "lunary_user_id", "langfuse_user_id", "langfuseUserId", "user_id", "userId", "user.id", "user", "customer_id",
+    "customerId", "ls_user_id",
+)  # fmt: skip
+_SESSION_KEYS = (
+    "lunary_thread_id", "langfuse_session_id", "langfuseSessionId", "session_id", "sessionId", "session.id",
+    "thread_id", "threadId", "conversation_id", "conversationId", "chat_id", "chatId",
+)  # fmt: skip
+_USER_PROPS_KEYS = ("lunary_user_props", "user_props", "userProps")
+_TAG_KEYS = ("tags", "langfuse_tags", "lunary_tags")
+_HIDDEN_TAGS = ("seq:step:", "graph:step:")
+_CHAIN_SESSION = ("resp_",)  # OpenAI response chaining puts the previous response id here: it changes each turn
+_PLACEHOLDERS = frozenset({"", "none", "null", "undefined"})
+
+_KNOWN_NAMESPACES = (
+    "gen_ai.", "ai.", "llm.", "http.", "net.", "url.", "server.", "client.", "network.", "rpc.", "db.", "code.",
+    "thread.", "process.", "os.", "host.", "telemetry.", "otel.", "aws.", "azure.", "az.", "gcp.", "openai.",
+    "anthropic.", "logfire.", "langfuse.", "langsmith.", "lmnr.", "mlflow.", "traceloop.", "mastra.", "haystack.",
+    "crewai.", "crew_", "task_", "input.", "output.", "tool.", "embedding.", "retrieval.", "reranker.", "pydantic_ai.",
+    "event_loop.", "genkit:", "spring.", "lk.", "gcp.vertex.", "llamaindex.", "function.", "messaging.", "faas.",
+    "cloud.", "k8s.", "container.", "service.", "exception.", "error.", "user_agent.", "mcp.", "jsonrpc.", "next.",
+    "operation.", "resource.", "smolagents.", "dspy.", "instructor.", "openlit.", "ls_", "lc_", "langgraph_",
+    "braintrust.", "wandb.", "weave.", "peer.", "enduser.", "graph.", "agent.", "session.", "vcs.", "sentry.",
+    "deployment.",
+)  # fmt: skip
+_PLAIN_ATTRIBUTES = frozenset({"async", "count", "duration", "retry_attempts", "request", "response", "checkpoint_ns"})
+
+
+class Context:
+    """User, session, tags and metadata of one span."""
+
+    __slots__ = ("metadata", "session_id", "tags", "user_id", "user_props")
+
+    def __init__(self) -> None:
+        self.user_id: str | None = None
+        self.user_props: dict[str, Value] | None = None
+        self.session_id: str | None = None
+        self.tags: list[str] = []
+        self.metadata: dict[str, str] = {}
+
+
+def context_of(span: Facts) -> Context:
+    """The context that a span states about itself; nothing is inherited here."""
+    context = Context()
+    documents = list(_documents(span))
+    context.user_id = text(span.user_id) or _first(documents, _USER_KEYS)
+    context.session_id = _session(span, documents)
+    props = parse_json(span.user_props)[1] if span.user_props is not None else None
+    for document in documents:
+        if props is None:
+            for key in _USER_PROPS_KEYS:
+                if key in document:
+                    props = parse_json(document[key])[1]
+    if not isinstance(props, dict):
+        props = {key: value for key, value in span.user.items() if key != "id"} if span.user else None
+    context.user_props = props or None
+    context.tags = tags_of(span.tags)
+    for document in documents:
+        for key in _TAG_KEYS:
+            for tag in tags_of(document.get(key)):
+                if tag not in context.tags:
+                    context.tags.append(tag)
+    for document in documents:
+        for key, value in document.items():
+            if key not in _TAG_KEYS and key not in _USER_PROPS_KEYS:
+                _note(context.metadata, key, value)
+    for key in [*_USER_KEYS, *_SESSION_KEYS]:
+        held = context.metadata.get(key)
+        if held is not None and held in (context.user_id, context.session_id):
+            del context.metadata[key]
+    return context
+
+
+def custom_attributes(span: Facts, metadata: dict[str, str]) -> dict[str, Value]:
+    """Split what no slot took: short scalars of nobody's namespace are the user's own metadata; the rest is returned
+    as the run's attributes."""
+    left: dict[str, Value] = {}
+    for key, value in span.rest.items():
+        if (
+            isinstance(value, (str, int, float, bool))
+            and key not in _PLAIN_ATTRIBUTES
+            and not key.startswith(_KNOWN_NAMESPACES)
+            and (not isinstance(value, str) or len(value) <= 512)
+            and key not in metadata
+        ):
+            _note(metadata, key, value)
+        else:
+            left[key] = value
+    return left
+
+
+def _documents(span: Facts) -> Iterable[dict[str, Value]]:
+    if span.meta is not None:
+        yield span.meta
+    document = parse_json(span.meta_document)[1] if span.meta_document is not None else None
+    if isinstance(document, dict):
+        yield document
+
+
+def _first(documents: list[dict[str, Value]], keys: tuple[str, ...]) -> str | None:
+    for key in keys:
+        for document in documents:
+            found = _unquoted(document.get(key))
+            if found is not None and found.lower() not in _PLACEHOLDERS:
+                return found
+    return None
+
+
+def _session(span: Facts, documents: list[dict[str, Value]]) -> str | None:
+    own = text(span.session_id)
+    if own is not None and own.startswith(_CHAIN_SESSION):
+        own = None
+    return own or _first(documents, _SESSION_KEYS)
+
+
+def tags_of(value: Value) -> list[str]:
+    """Tags from a list, a JSON list, a comma-separated string or a single word; framework internals are dropped."""
+    found = string_list(value)
+    if len(found) == 1 and isinstance(value, str) and "," in value and value[:1] != "[":
+        found = [part.strip() for part in value.split(",")]
+    unique: list[str] = []
+    for tag in found:
+        if tag and tag not in unique and not tag.startswith(_HIDDEN_TAGS) and not tag.startswith("langsmith:"):
+            unique.append(tag)
+    return unique
+
+
+def _unquoted(value: Value) -> str | None:
+    """Langfuse and MLflow write metadata values as JSON: `"x"` is the string x."""
+    found = text(value)
+    if found is not None and len(found) > 1 and found[0] == '"' and found[-1] == '"':
+        _, inner = parse_json(found)
+        return text(inner)
+    return found
+
+
+def _note(metadata: dict[str, str], key: str, value: Value) -> None:
+    """Add a metadata entry as a string; nested values as JSON text."""
+    if value is None or value == "":
+        return
+    if isinstance(value, bool):
+        metadata[key] = "true" if value else "false"
+    elif isinstance(value, (str, int, float)):
+        metadata[key] = _unquoted(value) or str(value)
+    elif isinstance(value, bytes):
+        metadata[key] = value.decode("utf-8", "replace")
+    elif value:
+        metadata[key] = msgspec.json.encode(value).decode()
+
+
+class Deployment:
+    """What a resource says of the service. One object serves all spans of the resource."""
+
+    __slots__ = ("environment", "release", "service_name", "service_version", "session_id", "user_id")
+
+    def __init__(self, resource: Resource) -> None:
+        attributes = resource.attributes
+        self.environment = text(attributes.get("deployment.environment.name")) or text(
+            attributes.get("deployment.environment")
+        )
+        name = text(attributes.get("service.name"))
+        self.service_name = None if name is None or name.startswith("unknown_service") else name
+        self.service_version = text(attributes.get("service.version"))
+        self.release = self.service_version or text(attributes.get("vcs.ref.head.revision"))
+        self.user_id = text(attributes.get("user.id")) or text(attributes.get("lunary.user_id"))
+        self.session_id = text(attributes.get("session.id")) or text(attributes.get("lunary.thread_id"))

@@ -1,0 +1,77 @@
+"""What a dialect is: a table of attribute keys and how its kinds, scopes and noise are told. Data, hardly any code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from spanledger.model.span import Value
+
+LLM, EMBED, RERANK, RETRIEVER, TOOL = "llm", "embed", "rerank", "retriever", "tool"
+AGENT, CHAIN, GUARDRAIL, EVALUATOR = "agent", "chain", "guardrail", "evaluator"
+PASS = "pass"  # noqa: S105  a verdict, not a secret
+"""Not a run: its children are handed to its parent, its facts donated to the trace."""
+MERGE = "merge"
+"""Not a run of its own: its facts fill the gaps of its parent's run."""
+WRAP = "wrap"
+"""Not a run of its own: its facts fill the gaps of the model calls right below it."""
+WEAK_CHAIN = "weak chain"
+"""A run only when a run of a stronger kind stands below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """An attribute that tells the kind of run: its key, the rank among all such signals, and its values.
+
+    Values are looked up in lower case. `*` catches every other value; without it an unknown value says nothing.
+    `suffixes` is tried after `values`, for kinds told by the end of a class name.
+    """
+
+    key: str
+    rank: int
+    values: Mapping[str, str]
+    suffixes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpanName:
+    """A span name that tells the kind where no attribute does, or that marks noise when `overrides` is set.
+
+    `scope` limits the rule to one instrumentation scope (prefix)."""
+
+    pattern: re.Pattern[str]
+    kind: str
+    scope: str = ""
+    overrides: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One way of writing facts.
+
+    `keys` maps attribute keys to slots of `spanledger.mapping.facts.Facts`; an earlier key wins over a later one of
+    the same slot, and a dialect with a lower `rank` wins over one with a higher. `groups` maps key prefixes to slots
+    that gather everything below them. `markers` are slots that only this dialect fills.
+    """
+
+    code: str
+    title: str
+    rank: int
+    keys: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
+    kinds: tuple[Kinds, ...] = ()
+    scopes: tuple[str, ...] = ()
+    names: tuple[SpanName, ...] = ()
+    events: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Span events whose attributes are facts of the span: event name → attribute key → slot."""
+    markers: tuple[str, ...] = ()
+    absent: Mapping[str, frozenset[Value]] = field(default_factory=dict)
+    exclusive_cache: tuple[str, ...] = ()
+    """Providers for which this emitter writes input tokens without cache reads and writes; `*` for all."""
+    notes: str = ""
+
+
+def name(pattern: str, kind: str, *, scope: str = "", overrides: bool = False) -> SpanName:
+    """A `SpanName` from a regular expression that must match the whole name."""
+    return SpanName(re.compile(pattern), kind, scope, overrides)

@@ -1,0 +1,432 @@
+"""One span to one run, from the span's own facts alone. What only the whole trace can tell comes in `tree`."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from spanledger.mapping import content, documents, kind, plain
+from spanledger.mapping import messages as shapes
+from spanledger.mapping.bodies import BodyFacts, response_facts
+from spanledger.mapping.coerce import flag, money, text
+from spanledger.mapping.context import Context, Deployment, context_of, custom_attributes
+from spanledger.mapping.dialects import EVENT_TABLES, MARKERS
+from spanledger.mapping.dialects.base import (
+    AGENT,
+    CHAIN,
+    EMBED,
+    EVALUATOR,
+    GUARDRAIL,
+    LLM,
+    MERGE,
+    PASS,
+    RERANK,
+    RETRIEVER,
+    TOOL,
+    WEAK_CHAIN,
+    WRAP,
+)  # fmt: skip
+from spanledger.mapping.facts import Facts
+from spanledger.mapping.failure import failure_of
+from spanledger.mapping.messages import parse_json
+from spanledger.mapping.params import params_of, streaming_of
+from spanledger.mapping.provider import provider_of
+from spanledger.mapping.times import duration_of, first_token_ns
+from spanledger.mapping.usage import usage_of
+from spanledger.model.ids import run_id_of_span
+from spanledger.model.records import Run
+from spanledger.model.span import SPAN_KINDS, Event, Value
+
+_MODEL_CALLS = (LLM, EMBED, RERANK)
+_OPERATION_SLOTS = ("operation", "kind_vercel", "kind_langfuse", "kind_openinference", "kind_langsmith",
+                    "kind_mastra", "kind_genkit", "kind_openllmetry", "llm_request_type")  # fmt: skip
+_BILLED_BY = ("openrouter", "vercel", "litellm_proxy")
+_NAME_PREFIXES = (
+    "execute_tool ", "invoke_agent ", "invoke_workflow ", "running tool: ", "agent_run [", "create_agent ",
+    "Tool: ", "tools/call ", "anthropic.tool_use ", "retrieval ", "rerank ", "embeddings ", "chat ",
+)  # fmt: skip
+_NAME_SUFFIXES = (".workflow", ".task", ".agent", ".tool", ".chat", ".mcp")
+_USELESS_NAMES = frozenset({"", "tool", "agent", "chat", "execute_tool", "invoke_agent"})
+
+
+_MODEL_IN_NAME = re.compile(r"(chat|text_completion|generate_content|embeddings) (\S+)")
+
+
+class Draft:
+    """A span's contribution to its trace. `run` is complete but for parents, inheritance, billing and cost."""
+
+    __slots__ = (
+        "context", "kind", "parent_span_id", "price_hints", "reported", "run", "span",
+    )  # fmt: skip
+
+    def __init__(self, span: Facts, kind_found: str, context: Context) -> None:
+        self.span = span
+        self.kind = kind_found
+        """A run type, or PASS, MERGE, WEAK_CHAIN."""
+        self.context = context
+        self.parent_span_id: str | None = span.parent_span_id
+        self.run: Run | None = None
+        self.reported: Decimal | None = None
+        self.price_hints: dict[str, Value] = {}
+
+
+def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Deployment) -> Draft:
+    """Map one span. `events` are its own events and the log records that belong to it, in order of time."""
+    found = kind.kind_of(span)
+    draft = Draft(span, found if found is not None else PASS, context_of(span))
+    if span.parent_override is not None:
+        override = text(span.parent_override)
+        if override is not None:
+            draft.parent_span_id = override.replace("-", "")[-16:]
+    if draft.kind not in (PASS, MERGE, WRAP):
+        draft.run = _run(project_id, draft, events, deployment)
+    return draft
+
+
+def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deployment) -> Run:
+    span, context = draft.span, draft.context
+    warnings = list(span.repairs)
+    run_type = CHAIN if draft.kind == WEAK_CHAIN else draft.kind
+    request = _document(span.request_body)
+    if request is None:
+        request = _request_like(span.raw_input) or _request_like(span.prompt)
+    body = _document(span.response_body)
+    response = body if body is not None else _document_if_json(span.raw_output)
+    if response is None:
+        response = _document_if_json(span.completion)
+    facts = response_facts(response) if run_type in _MODEL_CALLS and response is not None else BodyFacts()
+    request_model = _request_model(span, request)
+    model = text(span.response_model) or facts.model or text(span.model_name) or request_model
+    if request_model is None:
+        request_model = text(span.model_name)
+    provider, provider_raw = provider_of(span, request_model or model)
+    dialect = kind.dialect_of_scope(span.scope.name)
+    status, error = failure_of(span, events)
+    custom = custom_attributes(span, context.metadata)
+    duration = duration_of(span, warnings)
+    run = Run(
+        project_id=project_id,
+        run_id=run_id_of_span(project_id, span.trace_id, span.span_id),
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        type=run_type,
+        operation=_operation(span),
+        name=_name(span, run_type, request_model or model),
+        span_name=span.name,
+        span_kind=SPAN_KINDS[span.kind] if 0 <= span.kind < len(SPAN_KINDS) else SPAN_KINDS[0],
+        dialects=_dialects(span, dialect),
+        status=status,
+        error=error,
+        started_at=span.start_ns,
+        ended_at=span.end_ns or None,
+        duration_ns=duration,
+        user_id=context.user_id,
+        user_props=context.user_props,
+        session_id=context.session_id,
+        tags=context.tags,
+        metadata=context.metadata,
+        environment=text(span.environment) or deployment.environment,
+        release=text(span.release) or deployment.release,
+        service_name=text(span.service_name) or deployment.service_name,
+        service_version=deployment.service_version,
+        scope_name=span.scope.name or None,
+        scope_version=span.scope.version or None,
+        attributes=custom,
+        warnings=warnings,
+    )
+    _identity(run, span)
+    _prompt(run, span)
+    if run_type in _MODEL_CALLS or (run_type in (AGENT, CHAIN) and (request_model or span.usage_input is not None)):
+        run.provider, run.provider_raw = provider, provider_raw
+        run.request_model, run.model = request_model, model
+        run.usage = usage_of(span, provider, dialect, facts.usage, warnings)
+        draft.reported = _reported_cost(draft, run)
+    if run_type in _MODEL_CALLS:
+        run.response_id = text(span.response_id) or facts.response_id
+        run.params = params_of(span, request)
+        run.streaming = streaming_of(span, request)
+        run.tools = content.tools_of(span, request, warnings)
+        run.ttft_ns = first_token_ns(span, events, duration)
+    _content(run, span, events, request, response, warnings)
+    if run_type == LLM:
+        run.finish_reasons = _finish_reasons(span, facts, run.output)
+        draft.price_hints = {
+            "service_tier": text(span.response_service_tier) or text(span.service_tier),
+            "batch": bool(flag(span.batch)),
+            "cached": _answered_from_cache(span),
+        }
+    left = _left_events(span.events)
+    if left:
+        run.attributes["span.events"] = left
+    if span.links:
+        run.attributes["span.links"] = [
+            {"trace_id": link.trace_id, "span_id": link.span_id, "attributes": link.attributes} for link in span.links
+        ]
+    if span.dropped_attributes:
+        warnings.append("dropped_attributes")
+    return run
+
+
+def _document(value: Value) -> Value:
+    """A decoded JSON document, or None."""
+    if value is None:
+        return None
+    ok, parsed = parse_json(value)
+    return parsed if ok and isinstance(parsed, (dict, list)) else None
+
+
+def _document_if_json(value: Value) -> Value:
+    if isinstance(value, (dict, list)):
+        return value
+    if isinstance(value, (str, bytes)) and value[:1] in ("{", "[", b"{", b"["):
+        return _document(value)
+    return None
+
+
+def _request_like(value: Value) -> Value:
+    """A raw input that is a provider's request body: an object with a model or messages of its own."""
+    document = _document_if_json(value)
+    if isinstance(document, dict) and isinstance(document.get("args"), list) and document["args"]:
+        document = document["args"][0]  # LangSmith wraps the call's arguments
+    if isinstance(document, dict) and ("model" in document or "messages" in document or "modelId" in document
+                                       or "contents" in document or "input" in document):  # fmt: skip
+        return document
+    return None
+
+
+def _request_model(span: Facts, request: Value) -> str | None:
+    found = text(span.request_model)
+    if found is None and span.parameters is not None:
+        document = parse_json(span.parameters)[1]
+        if isinstance(document, dict):
+            found = text(document.get("model")) or text(document.get("model_name")) or text(document.get("modelId"))
+    if found is None and isinstance(request, dict):
+        found = text(request.get("model")) or text(request.get("modelId")) or text(request.get("model_id"))
+    if found is None and span.meta is not None:
+        found = text(span.meta.get("ls_model_name"))
+    if found is None:
+        told = _MODEL_IN_NAME.fullmatch(span.name)
+        found = told[2] if told is not None else None
+    return found.removeprefix("models/") if found is not None else None
+
+
+def _operation(span: Facts) -> str | None:
+    for slot in _OPERATION_SLOTS:
+        found = text(getattr(span, slot, None))
+        if found is not None:
+            return found
+    return None
+
+
+def _name(span: Facts, run_type: str, model: str | None) -> str:
+    """The name that the application gave; for model calls without one the model, at last the span's name."""
+    explicit = plain.name_text(span.run_name)
+    if run_type == TOOL:
+        chosen = text(span.tool_name) or explicit or text(span.component_name)
+    elif run_type == AGENT:
+        chosen = text(span.agent_name) or explicit or text(span.function_id) or text(span.component_name)
+    elif run_type in _MODEL_CALLS:
+        chosen = text(span.function_id)
+        if chosen is None and getattr(span, "kind_langfuse", None) is not None:
+            chosen = span.name
+        if chosen is None and explicit is not None and run_type != LLM:
+            chosen = explicit
+        chosen = chosen or model
+    elif run_type in (RETRIEVER, GUARDRAIL, EVALUATOR):
+        chosen = explicit or text(span.component_name)
+    else:
+        chosen = explicit or text(span.function_id)
+        if chosen is None and (span.operation == "invoke_workflow" or span.name.endswith(".workflow")):
+            chosen = text(span.workflow_name)
+        if chosen is None and span.operation == "agent_step":
+            chosen = span.name
+        chosen = chosen or text(span.component_name) or plain.name_text(span.message_text)
+        if chosen is None and span.agent_name is not None and span.name.startswith("invoke_agent"):
+            chosen = text(span.agent_name)
+    if chosen is not None and chosen not in _USELESS_NAMES:
+        return chosen
+    return _bare_name(span.name) or chosen or span.name
+
+
+def _bare_name(name: str) -> str:
+    """A span name without the operation that conventions put around the real name."""
+    for prefix in _NAME_PREFIXES:
+        if name.startswith(prefix) and len(name) > len(prefix):
+            name = name[len(prefix) :]
+            if prefix.endswith("["):
+                name = name.rstrip("]")
+            break
+    for suffix in _NAME_SUFFIXES:
+        if name.endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def _dialects(span: Facts, by_scope: str | None) -> list[str]:
+    found = [by_scope] if by_scope is not None else []
+    for slot, code in MARKERS:
+        if code not in found and getattr(span, slot) is not None:
+            found.append(code)
+    if span.operation is not None and "otel" not in found:
+        found.append("otel")
+    if span.system is not None and span.provider is None and "otel_legacy" not in found:
+        found.append("otel_legacy")
+    return found
+
+
+def _identity(run: Run, span: Facts) -> None:
+    agent: dict[str, Value] = {}
+    for key, value in (
+        ("id", span.agent_id),
+        ("name", span.agent_name),
+        ("description", span.agent_description),
+        ("version", span.agent_version),
+    ):
+        found = text(value)
+        if found is not None:
+            agent[key] = found
+    if agent:
+        run.agent = agent
+    if run.type == TOOL:
+        tool: dict[str, Value] = {}
+        for key, value in (
+            ("name", span.tool_name),
+            ("call_id", span.tool_call_id),
+            ("type", span.tool_type),
+            ("description", span.tool_description),
+        ):
+            found = text(value)
+            if found is not None:
+                tool[key] = found
+        run.tool = tool or {"name": run.name}
+    elif span.tool_name is not None:  # OpenLIT writes the tools that a chat asked for on the chat span
+        run.attributes.setdefault("gen_ai.tool.name", span.tool_name)
+
+
+def _prompt(run: Run, span: Facts) -> None:
+    prompt: dict[str, Value] = {}
+    if (found := text(span.prompt_name)) is not None:
+        prompt["name"] = found
+    if (found := text(span.prompt_version)) is not None:
+        prompt["version"] = found
+    if span.prompt_template is not None:
+        prompt["template"] = span.prompt_template
+    variables = parse_json(span.prompt_variables)[1] if span.prompt_variables is not None else span.prompt_variable
+    if variables:
+        prompt["variables"] = variables
+    if prompt:
+        run.prompt = prompt
+
+
+def _reported_cost(draft: Draft, run: Run) -> Decimal | None:
+    span = draft.span
+    billed = money(span.cost_billed)
+    draft.price_hints["reported_billed"] = (billed is not None and billed > 0) or run.provider in _BILLED_BY
+    if billed is not None:
+        return billed
+    total = money(span.cost_total)
+    if total is not None:
+        return total
+    document = parse_json(span.cost_document)[1] if span.cost_document is not None else None
+    if isinstance(document, dict):
+        total = money(document.get("total"))
+        if total is not None:
+            return total
+        parts = [money(value) for value in document.values()]
+        known = [part for part in parts if part is not None]
+        return sum(known, Decimal(0)) if known else None
+    both = (money(span.cost_input), money(span.cost_output))
+    if both[0] is not None and both[1] is not None:
+        return both[0] + both[1]
+    return None
+
+
+def _answered_from_cache(span: Facts) -> bool:
+    kind_said = getattr(span, "kind_laminar", None)
+    return bool(flag(span.cached)) or (isinstance(kind_said, str) and kind_said.upper() == "CACHED")
+
+
+def _content(run: Run, span: Facts, events: list[Event], request: Value, response: Value, warnings: list[str]) -> None:
+    if run.type == LLM:
+        said = content.messages_of_events(events, warnings)
+        run.input = content.model_input(span, said, request, warnings) or None
+        run.output = content.model_output(span, said, response, warnings) or None
+    elif run.type == EMBED:
+        run.input = documents.embed_texts(span, request, warnings)
+        size = documents.vector_size(span)
+        if size is not None:
+            run.params.setdefault("dimensions", size)
+    elif run.type == TOOL:
+        run.input = plain.tool_input(span, events)
+        run.output = plain.tool_output(span, events)
+    elif run.type == RETRIEVER:
+        run.input = documents.query_of(span)
+        run.output = documents.documents_of(span, events)
+    elif run.type == RERANK:
+        query, given = documents.query_of(span), documents.rerank_documents(span)
+        run.input = {"query": query, "documents": given} if given else query
+        run.output = documents.ranking_of(span) or documents.documents_of(span, events)
+    else:
+        _conversation_content(run, span, events, request, response, warnings)
+
+
+def _conversation_content(
+    run: Run, span: Facts, events: list[Event], request: Value, response: Value, warnings: list[str]
+) -> None:
+    """Agents and chains: messages where they carry messages, else the value as received."""
+    said = content.messages_of_events(events, warnings) if run.type == AGENT else content.EventMessages()
+    plain_in, plain_out = plain.plain_input(span), plain.plain_output(span)
+    has_messages = (
+        span.input_messages is not None
+        or span.vercel_prompt is not None
+        or span.oi_input is not None
+        or span.prompt_indexed is not None
+        or span.conversation is not None
+        or span.conversation_events is not None
+        or bool(said.input)
+    )
+    if has_messages or (run.type == AGENT and plain.looks_like_messages(plain_in)):
+        run.input = content.model_input(span, said, request, warnings) or plain_in
+    else:
+        run.input = plain_in
+    answers = (
+        span.output_messages is not None
+        or span.vercel_text is not None
+        or span.vercel_object is not None
+        or span.vercel_tool_calls is not None
+        or span.oi_output is not None
+        or span.completion_indexed is not None
+        or bool(said.output)
+    )
+    if span.final_result is not None:
+        run.output = plain_out
+    elif answers or span.conversation is not None or span.conversation_events is not None:
+        run.output = content.model_output(span, said, response, warnings) or plain_out
+    else:
+        run.output = plain_out
+
+
+def _finish_reasons(span: Facts, facts: BodyFacts, output: Value) -> list[str]:
+    if span.finish_reasons is not None:
+        found = shapes.finish_reasons(span.finish_reasons)
+        if found:
+            return found
+    reasons: list[str] = []
+    if isinstance(output, list):
+        for message in output:
+            reason = message.get("finish_reason")
+            if isinstance(reason, str) and reason:
+                reasons.extend(one for one in shapes.finish_reasons(reason) if one not in reasons)
+    if not reasons and facts.finish is not None:
+        reasons = shapes.finish_reasons(facts.finish)
+    return reasons
+
+
+def _left_events(events: list[Event]) -> list[dict[str, Value]]:
+    """Events that became neither messages nor errors, so that nothing received is lost."""
+    return [
+        {"name": event.name, "time_ns": event.time_ns, "attributes": event.attributes}
+        for event in events
+        if not event.name.startswith("gen_ai.") and event.name != "exception" and event.name not in EVENT_TABLES
+    ]

@@ -1,0 +1,141 @@
+"""Which kind of run a span is: explicit attributes first, then names, then what facts it carries."""
+
+from __future__ import annotations
+
+from spanledger.mapping.dialects import KIND_SIGNALS, NAME_RULES, SCOPES
+from spanledger.mapping.dialects.base import (
+    CHAIN,
+    EMBED,
+    LLM,
+    MERGE,
+    PASS,
+    RETRIEVER,
+    TOOL,
+    WEAK_CHAIN,
+    Kinds,
+    SpanName,
+)
+from spanledger.mapping.facts import Facts
+from spanledger.model.span import Value
+
+_CACHE_LIMIT = 4096
+_VECTOR_STORES = frozenset(
+    {"chroma", "chromadb", "pinecone", "qdrant", "weaviate", "milvus", "lancedb", "marqo", "pgvector", "astra"}
+)
+_MANUAL_SPANS = frozenset({"openlit", "openllmetry", "langfuse", "laminar", "mlflow", "braintrust", "lunary"})
+"""SDKs whose own tracer users take for spans of their own."""
+_READ_OPERATIONS = ("query", "search", "select", "get", "retrieve", "similarity")
+
+
+def kind_of(span: Facts) -> str | None:
+    """The kind of run (one of the constants of `dialects.base`), PASS or MERGE for noise, None when nothing tells."""
+    named = _kind_by_name(span.scope.name, span.name)
+    if named is not None and named[1]:
+        return named[0]
+    if span.logfire_span_type == "log":
+        if span.request_body is None:
+            return PASS
+        if span.parent_span_id is not None:
+            return MERGE  # the late half of a streamed model call; without a parent it stands alone
+    for slot, kinds in KIND_SIGNALS:
+        value: Value = getattr(span, slot)
+        if value is not None:
+            kind = _lookup(kinds, value)
+            if kind is not None:
+                if kind == CHAIN and span.operation == "response" and span.usage_input is not None:
+                    return LLM  # the OpenAI Agents aggregator, where it is the only span with usage
+                return kind
+    if named is not None:
+        return named[0]
+    return _infer(span) or (WEAK_CHAIN if dialect_of_scope(span.scope.name) in _MANUAL_SPANS else None)
+
+
+def _lookup(kinds: Kinds, value: Value) -> str | None:
+    if not isinstance(value, str):
+        return None
+    word = value.strip('" ').lower()
+    kind = kinds.values.get(word)
+    if kind is None:
+        for suffix, named in kinds.suffixes:
+            if word.endswith(suffix):
+                return named
+        kind = kinds.values.get("*")
+    return kind
+
+
+def _infer(span: Facts) -> str | None:
+    """What the facts themselves say, where no attribute and no name does."""
+    model = span.request_model is not None or span.response_model is not None
+    messages = (
+        span.input_messages is not None
+        or span.output_messages is not None
+        or span.prompt_indexed is not None
+        or span.completion_indexed is not None
+        or span.oi_input is not None
+        or span.prompt is not None
+    )
+    usage = span.usage_input is not None or span.usage_output is not None
+    if model and (usage or messages or span.provider is not None):
+        if span.dimensions is not None or span.embed_input is not None or span.oi_embeddings is not None:
+            return EMBED
+        return LLM
+    if (span.tool_call_id is not None or span.tool_name is not None) and not (model or messages or usage):
+        return TOOL
+    if span.retrieval_query is not None or span.retrieval_documents is not None or span.oi_documents is not None:
+        return RETRIEVER
+    if span.vector_db is not None and str(span.vector_db).lower() in _VECTOR_STORES:
+        done = str(span.db_operation or span.name).lower()
+        return RETRIEVER if any(word in done for word in _READ_OPERATIONS) else PASS
+    if span.workflow_name is not None and span.run_name is not None:
+        return CHAIN
+    return None
+
+
+_by_name: dict[tuple[str, str], tuple[str, bool] | None] = {}
+_by_scope: dict[str, tuple[SpanName, ...]] = {}
+
+
+def _kind_by_name(scope: str, span_name: str) -> tuple[str, bool] | None:
+    """(kind, whether it beats attributes) by the name rules that hold for the scope."""
+    cached = (scope, span_name)
+    try:
+        return _by_name[cached]
+    except KeyError:
+        pass
+    rules = _by_scope.get(scope)
+    if rules is None:
+        if len(_by_scope) >= _CACHE_LIMIT:
+            _by_scope.clear()
+        rules = _by_scope[scope] = tuple(rule for rule in NAME_RULES if scope.startswith(rule.scope))
+    found = None
+    for rule in rules:
+        if rule.pattern.fullmatch(span_name):
+            if rule.overrides:
+                found = (rule.kind, True)
+                break
+            if found is None:
+                found = (rule.kind, False)
+    if len(_by_name) >= _CACHE_LIMIT:  # names come from outside: never grow without bound
+        _by_name.clear()
+    _by_name[cached] = found
+    return found
+
+
+_scope_dialect: dict[str, str | None] = {}
+
+
+def dialect_of_scope(scope: str) -> str | None:
+    """Code of the dialect that a scope name stands for."""
+    try:
+        return _scope_dialect[scope]
+    except KeyError:
+        pass
+    found = None
+    for prefix, code in SCOPES:
+        if scope.startswith(prefix):
+            found = code
+            break
+    if len(_scope_dialect) >= _CACHE_LIMIT:
+        _scope_dialect.clear()
+    _scope_dialect[scope] = found
+    return found

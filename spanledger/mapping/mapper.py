@@ -1,0 +1,286 @@
+"""The mapper: takes decoded items as they come and gives the records that are new or changed.
+
+It keeps a bounded *trace memory*: the spans and event log records of recent traces. Whatever arrives late (a log
+record with the messages, a parent that ends after its children, a user id on the root) changes the runs it bears on,
+and these are given again with a higher `version`. Nothing waits for a trace to be complete.
+
+`version` counts the statements known of a trace when the run took its present form. It depends on what is known and
+not on when it came: a redelivery gives the same version, a later correction a higher one, and a memory that begins
+anew (after eviction or a restart) can never overrule what was stored with more knowledge.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spanledger.mapping.context import Deployment
+from spanledger.mapping.cost import PriceList
+from spanledger.mapping.dialects.base import LLM, MERGE, WRAP
+from spanledger.mapping.draft import Draft, draft_of
+from spanledger.mapping.facts import Facts
+from spanledger.mapping.kind import kind_of
+from spanledger.mapping.measurements import metric_record
+from spanledger.mapping.merge import SUPPLEMENTS, event_of, fill_gaps, merged, same_span, supplemented
+from spanledger.mapping.responses import Responses
+from spanledger.mapping.scores import EVALUATION_EVENTS, annotation_scores, evaluation_score
+from spanledger.mapping.tree import resolve
+from spanledger.model.ids import thread_id
+from spanledger.model.received import Item
+from spanledger.model.records import Record, Run, Score, Thread
+from spanledger.model.span import Event, LogRecord, MetricPoint, Resource, Span
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLimits:
+    """How much the trace memory holds. The trace touched longest ago goes first."""
+
+    max_items: int = 50_000
+    max_items_per_trace: int = 4_096
+    max_bytes: int = 256 * 1024 * 1024
+    max_age_ns: int = 15 * 60 * 1_000_000_000
+
+
+class _Trace:
+    """Everything remembered of one trace."""
+
+    __slots__ = ("drafts", "emitted", "events", "size", "spans", "statements", "threads", "touched_ns")
+
+    def __init__(self) -> None:
+        self.spans: dict[str, Facts] = {}
+        self.events: dict[str, list[Event]] = {}
+        self.drafts: dict[str, Draft] = {}
+        self.emitted: dict[str, Run] = {}
+        self.threads: dict[str, Thread] = {}
+        self.statements = 0
+        self.size = 0
+        self.touched_ns = 0
+
+    def __len__(self) -> int:
+        return len(self.spans) + sum(map(len, self.events.values()))
+
+
+class Mapper:
+    """Turns spans, log records and metric points into records. Not thread-safe; one per stream of items."""
+
+    def __init__(self, prices: PriceList | None = None, limits: MemoryLimits | None = None) -> None:
+        self._prices = prices if prices is not None else PriceList()
+        self._limits = limits if limits is not None else MemoryLimits()
+        self._traces: OrderedDict[tuple[str, str], _Trace] = OrderedDict()
+        self._responses = Responses()
+        self._items = 0
+        self._bytes = 0
+
+    def add(self, project_id: str, items: Sequence[Item], now_ns: int = 0) -> list[Record]:
+        """Records that these items make or change. `now_ns` is when they were received; it only ages the memory."""
+        records: list[Record] = []
+        touched: dict[str, set[str]] = {}
+        for item in items:
+            if isinstance(item, Span):
+                if isinstance(item, Facts):
+                    self._add_span(project_id, item, touched, records)
+            elif isinstance(item, LogRecord):
+                self._add_log(project_id, item, touched, records)
+            elif isinstance(item, MetricPoint):
+                metric = metric_record(project_id, item)
+                if metric is not None:
+                    records.append(metric)
+        while touched:
+            trace_id, span_ids = touched.popitem()
+            trace = self._traces[project_id, trace_id]
+            trace.touched_ns = max(trace.touched_ns, now_ns)
+            changed, unbilled = self._resolve(project_id, trace_id, trace, span_ids)
+            records.extend(changed)
+            for other in unbilled:
+                if (project_id, other) in self._traces:
+                    touched.setdefault(other, set())
+        self._evict(now_ns)
+        return records
+
+    def _trace(self, project_id: str, trace_id: str) -> _Trace:
+        key = (project_id, trace_id)
+        trace = self._traces.get(key)
+        if trace is None:
+            trace = self._traces[key] = _Trace()
+        else:
+            self._traces.move_to_end(key)
+        return trace
+
+    def _add_span(self, project_id: str, span: Facts, touched: dict[str, set[str]], records: list[Record]) -> None:
+        trace = self._trace(project_id, span.trace_id)
+        held = trace.spans.get(span.span_id)
+        if held is not None:
+            if same_span(held, span):
+                touched.setdefault(span.trace_id, set())
+                return
+            span = merged(held, span)
+            if same_span(held, span):
+                touched.setdefault(span.trace_id, set())
+                return
+        else:
+            self._items += 1
+        trace.spans[span.span_id] = span
+        trace.statements += 1
+        self._grow(trace, _size(span))
+        touched.setdefault(span.trace_id, set()).add(span.span_id)
+        for event in span.events:
+            if event.name in EVALUATION_EVENTS:
+                score = evaluation_score(project_id, span.trace_id, span.span_id, event)
+                if score is not None:
+                    records.append(score)
+        if span.annotations is not None:
+            records.extend(annotation_scores(project_id, span))
+
+    def _add_log(self, project_id: str, record: LogRecord, touched: dict[str, set[str]], records: list[Record]) -> None:
+        event = event_of(record)
+        if event is None:
+            return
+        if event.name in EVALUATION_EVENTS:
+            score: Score | None = evaluation_score(project_id, record.trace_id, record.span_id, event)
+            if score is not None:
+                records.append(score)
+            return
+        if not record.trace_id or not record.span_id:
+            return
+        trace = self._trace(project_id, record.trace_id)
+        events = trace.events.setdefault(record.span_id, [])
+        if any(
+            held.name == event.name and held.time_ns == event.time_ns and held.attributes == event.attributes
+            for held in events
+        ):
+            touched.setdefault(record.trace_id, set())
+            return
+        events.append(event)
+        self._items += 1
+        trace.statements += 1
+        self._grow(trace, _size_of(event.attributes))
+        touched.setdefault(record.trace_id, set()).add(record.span_id)
+
+    def _resolve(
+        self, project_id: str, trace_id: str, trace: _Trace, span_ids: set[str]
+    ) -> tuple[list[Record], set[str]]:
+        """Records of a trace that changed, and other traces that lost the billing of a model call to it."""
+        deployments: dict[int, Deployment] = {}
+        for span_id in span_ids:
+            self._redraft(project_id, trace, span_id, deployments)
+        for span_id in list(span_ids):  # spans whose facts belong to a neighbour
+            draft = trace.drafts.get(span_id)
+            if draft is None:
+                continue
+            if draft.kind == MERGE and draft.parent_span_id in trace.spans:
+                self._redraft(project_id, trace, draft.parent_span_id, deployments)
+            elif draft.kind == WRAP:
+                for child_id in [key for key, other in trace.drafts.items() if other.parent_span_id == span_id]:
+                    self._redraft(project_id, trace, child_id, deployments)
+        changed: list[Record] = []
+        runs = resolve(project_id, trace_id, trace.drafts, self._prices)
+        unbilled = self._responses.settle(project_id, trace_id, runs)
+        for run in runs:
+            held = trace.emitted.get(run.run_id)
+            if held is not None:
+                run.version = held.version
+                if run == held:
+                    continue
+            run.version = trace.statements
+            trace.emitted[run.run_id] = run
+            changed.append(run)
+        changed.extend(_threads(project_id, trace, runs))
+        return changed, unbilled
+
+    def _redraft(self, project_id: str, trace: _Trace, span_id: str, deployments: dict[int, Deployment]) -> None:
+        span = trace.spans.get(span_id)
+        if span is None:
+            return
+        events = sorted([*span.events, *trace.events.get(span_id, ())], key=lambda event: event.time_ns)
+        whole = supplemented(span, events)
+        parts = [
+            other.span
+            for other in trace.drafts.values()
+            if other.kind == MERGE and other.parent_span_id == span_id and other.span.span_id != span_id
+        ]
+        parts.sort(key=lambda one: (one.start_ns, one.span_id))
+        wrapper = trace.drafts.get(span.parent_span_id or "")
+        if wrapper is not None and wrapper.kind == WRAP and kind_of(span) == LLM:
+            parts.append(wrapper.span)
+        if parts:
+            if whole is span:
+                whole = merged(span, span)
+            for part in parts:
+                fill_gaps(whole, part)
+        deployment = deployments.get(id(span.resource))
+        if deployment is None:
+            deployment = deployments[id(span.resource)] = Deployment(span.resource)
+        plain = [event for event in events if event.name not in SUPPLEMENTS]
+        trace.drafts[span_id] = draft_of(project_id, whole, plain, deployment)
+
+    def _grow(self, trace: _Trace, size: int) -> None:
+        trace.size += size
+        self._bytes += size
+
+    def _evict(self, now_ns: int) -> None:
+        limits = self._limits
+        while self._traces:
+            key, trace = next(iter(self._traces.items()))
+            if (
+                self._items <= limits.max_items
+                and self._bytes <= limits.max_bytes
+                and now_ns - trace.touched_ns <= limits.max_age_ns
+            ):
+                break
+            self._forget(key, trace)
+        for key, trace in list(self._traces.items())[-64:]:
+            if len(trace) > limits.max_items_per_trace:
+                self._forget(key, trace)
+
+    def _forget(self, key: tuple[str, str], trace: _Trace) -> None:
+        del self._traces[key]
+        self._items -= len(trace)
+        self._bytes -= trace.size
+
+
+def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread]:
+    """Thread records of the sessions that the runs of a trace belong to."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        if run.session_id is not None:
+            first.setdefault(run.session_id, run)
+    changed: list[Thread] = []
+    for session_id, run in first.items():
+        thread = Thread(
+            project_id=project_id,
+            thread_id=thread_id(project_id, session_id),
+            session_id=session_id,
+            user_id=run.user_id,
+            started_at=run.started_at,
+            version=1,
+        )
+        held = trace.threads.get(session_id)
+        if held is not None:
+            thread.version = held.version
+            if thread == held:
+                continue
+        thread.version = trace.statements
+        trace.threads[session_id] = thread
+        changed.append(thread)
+    return changed
+
+
+def _size(span: Facts) -> int:
+    return 512 + _size_of(vars(span)) + _size_of(span.rest) + sum(_size_of(event.attributes) for event in span.events)
+
+
+def _size_of(values: object, depth: int = 0) -> int:
+    """Rough bytes held by decoded values."""
+    if isinstance(values, (str, bytes)):
+        return 56 + len(values)
+    if depth > 6:
+        return 64
+    if isinstance(values, dict):
+        return 64 + sum(80 + _size_of(value, depth + 1) for value in values.values())
+    if isinstance(values, list):
+        return 56 + sum(_size_of(value, depth + 1) for value in values)
+    return 32
+
+
+__all__ = ["Mapper", "MemoryLimits", "Resource"]

@@ -1,0 +1,162 @@
+"""Provider names: OpenTelemetry's well-known values where one exists (docs/dialects.md, providers)."""
+
+from __future__ import annotations
+
+import re
+
+from spanledger.mapping.coerce import text
+from spanledger.mapping.facts import Facts
+
+_ALIASES = {
+    "openai": "openai", "oai": "openai",
+    "azure": "azure.ai.openai", "azureopenai": "azure.ai.openai", "azaiopenai": "azure.ai.openai",
+    "azureaiopenai": "azure.ai.openai", "msopenai": "azure.ai.openai",
+    "azaiinference": "azure.ai.inference", "azureaiinference": "azure.ai.inference", "azureai": "azure.ai.inference",
+    "azureinference": "azure.ai.inference",
+    "anthropic": "anthropic", "claude": "anthropic",
+    "bedrock": "aws.bedrock", "bedrockconverse": "aws.bedrock", "amazonbedrock": "aws.bedrock", "aws": "aws.bedrock",
+    "awsbedrock": "aws.bedrock", "bedrockmantle": "aws.bedrock", "amazon": "aws.bedrock",
+    "vertexai": "gcp.vertex_ai", "gcpvertexai": "gcp.vertex_ai", "googlevertexai": "gcp.vertex_ai",
+    "googlevertex": "gcp.vertex_ai", "googlecloud": "gcp.vertex_ai", "vertex": "gcp.vertex_ai",
+    "gemini": "gcp.gemini", "gcpgemini": "gcp.gemini", "google": "gcp.gemini", "googlegla": "gcp.gemini",
+    "googlegenerativeai": "gcp.gemini", "googleaistudio": "gcp.gemini", "googleai": "gcp.gemini",
+    "gcpgenai": "gcp.gen_ai", "googlegenai": "gcp.gen_ai",
+    "cohere": "cohere",
+    "mistral": "mistral_ai", "mistralai": "mistral_ai",
+    "groq": "groq", "deepseek": "deepseek",
+    "perplexity": "perplexity", "pplx": "perplexity", "perplexityai": "perplexity",
+    "xai": "x_ai", "grok": "x_ai",
+    "watsonx": "ibm.watsonx.ai", "ibmwatsonai": "ibm.watsonx.ai", "ibmwatsonxai": "ibm.watsonx.ai",
+    "moonshot": "moonshot_ai", "moonshotai": "moonshot_ai",
+    "openrouter": "openrouter", "together": "together_ai", "togetherai": "together_ai",
+    "fireworks": "fireworks", "fireworksai": "fireworks", "cerebras": "cerebras", "nebius": "nebius",
+    "novita": "novita", "sambanova": "sambanova", "replicate": "replicate",
+    "huggingface": "hugging_face", "hf": "hugging_face", "ollama": "ollama", "vllm": "vllm",
+    "sagemaker": "sagemaker", "voyageai": "voyageai", "voyage": "voyageai", "jina": "jina", "jinaai": "jina",
+    "ocigenai": "oci_genai", "alibaba": "alibaba", "dashscope": "alibaba", "zai": "zai", "zhipuai": "zai",
+    "minimax": "minimax", "nvidianim": "nvidia_nim", "nvidia": "nvidia_nim", "databricks": "databricks",
+    "vercel": "vercel", "cloudflare": "cloudflare", "githubmodels": "github_models",
+    "litellmproxy": "litellm_proxy", "alephalpha": "aleph_alpha",
+}  # fmt: skip
+
+_HOSTS = (
+    (".openai.azure.com", "azure.ai.openai"),
+    (".cognitiveservices.azure.com", "azure.ai.openai"),
+    (".services.ai.azure.com", "azure.ai.inference"),
+    (".inference.ai.azure.com", "azure.ai.inference"),
+    ("api.openai.com", "openai"),
+    ("api.anthropic.com", "anthropic"),
+    (".amazonaws.com", "aws.bedrock"),
+    ("aiplatform.googleapis.com", "gcp.vertex_ai"),
+    ("generativelanguage.googleapis.com", "gcp.gemini"),
+    ("api.cohere.com", "cohere"),
+    ("api.cohere.ai", "cohere"),
+    ("api.mistral.ai", "mistral_ai"),
+    ("codestral.mistral.ai", "mistral_ai"),
+    ("api.groq.com", "groq"),
+    ("api.deepseek.com", "deepseek"),
+    ("api.perplexity.ai", "perplexity"),
+    ("api.x.ai", "x_ai"),
+    (".ml.cloud.ibm.com", "ibm.watsonx.ai"),
+    ("api.moonshot.ai", "moonshot_ai"),
+    ("api.moonshot.cn", "moonshot_ai"),
+    ("openrouter.ai", "openrouter"),
+    ("api.together.xyz", "together_ai"),
+    ("api.fireworks.ai", "fireworks"),
+    ("api.cerebras.ai", "cerebras"),
+)
+
+_MODELS = (
+    (re.compile(r"(us\.|eu\.|apac\.|jp\.|au\.|global\.|us-gov\.)?(anthropic|amazon|meta|cohere|mistral|ai21)\..+"),
+     "aws.bedrock"),
+    (re.compile(r"arn:aws[a-z-]*:(bedrock|sagemaker):.*"), "aws.bedrock"),
+    (re.compile(r"projects/.+"), "gcp.vertex_ai"),
+    (re.compile(r"(gpt-|o[134](-|$)|chatgpt-|text-embedding-|davinci|dall-e|whisper-|tts-|gpt4|ft:gpt).*"), "openai"),
+    (re.compile(r"claude-.*"), "anthropic"),
+    (re.compile(r"(models/)?(gemini|gemma|text-embedding-00|imagen|veo)-?.*"), "gcp.gemini"),
+    (re.compile(r"(mistral|magistral|codestral|ministral|pixtral|open-mixtral)-.*"), "mistral_ai"),
+    (re.compile(r"(command|rerank|embed)-.*"), "cohere"),
+    (re.compile(r"grok-.*"), "x_ai"),
+    (re.compile(r"deepseek-.*"), "deepseek"),
+    (re.compile(r"sonar.*"), "perplexity"),
+)  # fmt: skip
+
+_API_SUFFIX = re.compile(r"\.(chat|responses|completions?|messages|embeddings?|image|generative-ai)$")
+_NOT_LETTERS = re.compile(r"[^a-z0-9]")
+_cache: dict[str, str] = {}
+
+
+def canonical(name: str) -> str:
+    """Canonical name of a provider; a name nobody knows is kept in lower case. `openai.chat` is `openai`."""
+    found = _cache.get(name)
+    if found is not None:
+        return found
+    low = name.strip().lower()
+    found = _ALIASES.get(_NOT_LETTERS.sub("", low))
+    if found is None and low.startswith("fallback:"):
+        found = canonical(low[9:].split(",")[0])
+    if found is None:
+        for part in _shorter(low):
+            found = _ALIASES.get(_NOT_LETTERS.sub("", part))
+            if found is not None:
+                break
+    if found is None and low.endswith("_llm"):  # LlamaIndex class names: openai_llm
+        found = _ALIASES.get(_NOT_LETTERS.sub("", low[:-4]))
+    if found is None:
+        found = _API_SUFFIX.sub("", low)
+    if len(_cache) > 2048:
+        _cache.clear()
+    _cache[name] = found
+    return found
+
+
+def _shorter(name: str) -> list[str]:
+    """`google.vertex.chat` → `google.vertex`, `google`; SDK provider ids put the API after the last dots."""
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1)]
+
+
+def of_host(address: str) -> str | None:
+    """Provider that serves a host name or URL."""
+    host = address.split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0].lower()
+    for suffix, provider in _HOSTS:
+        if host == suffix.lstrip(".") or host.endswith(suffix):
+            return provider
+    return None
+
+
+def of_model(model: str) -> str | None:
+    """Provider that a model name alone points to; vendor prefixes (`openai/gpt-4o`, `openai:gpt-4o`) count."""
+    low = model.lower()
+    for mark in ("/", ":"):
+        head, found, _ = low.partition(mark)
+        if found and not low.startswith(("models/", "projects/", "arn:", "accounts/", "ft:")):
+            known = _ALIASES.get(_NOT_LETTERS.sub("", head))
+            if known is not None:
+                return known
+    for pattern, provider in _MODELS:
+        if pattern.fullmatch(low):
+            return provider
+    return None
+
+
+def provider_of(span: Facts, model: str | None) -> tuple[str | None, str | None]:
+    """(canonical provider, as received). Falls back to the host that was called, then to the model's name."""
+    raw = text(span.provider) or text(span.system) or text(span.hosting)
+    if raw is None and span.meta is not None:
+        raw = text(span.meta.get("ls_provider"))
+    by_host = None
+    for address in (span.api_base, span.server_address):
+        if isinstance(address, str):
+            by_host = of_host(address)
+            if by_host is not None:
+                break
+    if raw is not None:
+        known = canonical(raw)
+        # Azure behind a client that says "openai", or AI SDK 7 which calls Azure OpenAI "azure.ai.inference".
+        if by_host is not None and by_host.startswith("azure") and known in ("openai", "azure.ai.inference"):
+            return by_host, raw
+        return known, raw
+    if by_host is not None:
+        return by_host, None
+    return (of_model(model), None) if model else (None, None)
