@@ -25,6 +25,7 @@ class Capacity:
         self.used = 0
         self._clock = clock
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._given_up: Exception | None = None
         self._released: deque[tuple[float, int]] = deque()
 
     def fits(self, size: int) -> bool:
@@ -53,7 +54,9 @@ class Capacity:
         self._wake()
 
     async def wait(self, size: int) -> None:
-        """Take room as soon as there is some; first come, first served."""
+        """Take room as soon as there is some; first come, first served. Raises what `give_up` was given."""
+        if self._given_up is not None:
+            raise self._given_up
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append((size, waiter))
         try:
@@ -71,7 +74,8 @@ class Capacity:
         return self._waiters[0][0] if self._waiters else 0
 
     def give_up(self, error: Exception) -> None:
-        """Fail everyone who waits."""
+        """Fail everyone who waits, now and from here on."""
+        self._given_up = error
         while self._waiters:
             _, waiter = self._waiters.popleft()
             if not waiter.done():

@@ -280,9 +280,9 @@ class DurableLog(Log):
             raise LogError("the log is not open")
         return self._writer
 
-    async def _run(self, job: Callable[[LogFile], T]) -> T:
+    async def _run(self, job: Callable[[LogFile], T], *, alone: bool = False) -> T:
         try:
-            return await self._open_writer().run(job)
+            return await self._open_writer().run(job, alone=alone)
         except (sqlite3.Error, OSError) as error:
             raise log_error(error) from error
 
@@ -333,6 +333,6 @@ class DurableLog(Log):
                     capacity.release(freed)
                 more = True
                 while more and not self._closing:
-                    more = await self._run(LogFile.give_back)
+                    more = await self._run(LogFile.give_back, alone=True)
             except LogError as error:
                 logger.warning("delivered entries stay in the log for now: %s", error)

@@ -218,12 +218,17 @@ class LogFile:
         return entries, freed
 
     def give_back(self) -> bool:
-        """Return some free pages to the file system when there are many; whether there are still many."""
+        """Return some free pages to the file system when there are many; whether there are still many. Outside a
+        transaction."""
         (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
         if free <= _FREE_PAGES_KEPT:
             return False
-        self._db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
-        return bool(free - _VACUUM_PAGES > _FREE_PAGES_KEPT)
+        # One step frees one page, and `execute` takes a single step; a script is stepped to its end.
+        self._db.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+        if free - _VACUUM_PAGES > _FREE_PAGES_KEPT:
+            return True
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # only this shortens the file
+        return False
 
     def quarantine(self, letters: Sequence[DeadLetter], at_ns: int) -> int:
         """Turn damaged entries into dead letters; the bytes freed."""

@@ -51,15 +51,13 @@ class LogWriter:
         of the jobs."""
         self._jobs.put(_Job(run, done, failed, alone=False))
 
-    async def run(self, run: Callable[[LogFile], T]) -> T:
-        """The same, awaited. Raises what the job raised, SQLite's errors as they are."""
-        return await self._put(run, alone=False)
-
     async def salvage(self) -> None:
         """Replace the damaged file by what can be read of it."""
-        await self._put(lambda _: self._salvage(), alone=True)
+        await self.run(lambda _: self._salvage(), alone=True)
 
-    async def _put(self, run: Callable[[LogFile], T], *, alone: bool) -> T:
+    async def run(self, run: Callable[[LogFile], T], *, alone: bool = False) -> T:
+        """As `submit`, awaited. `alone` runs it outside a transaction. Raises what the job raised, SQLite's errors as
+        they are."""
         future: asyncio.Future[T] = self._loop.create_future()
 
         def done(result: T) -> None:

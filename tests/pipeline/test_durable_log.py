@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from spanledger.errors import LogError
+from spanledger.pipeline import DurableLog, FileStorageSettings
+from spanledger.pipeline.settings import WarmUpSettings
+from tests.pipeline.doubles import START_NS, FakeClock, bodies, letter, opened, request, trimmed
+
+
+async def test_concurrent_appends_share_a_commit(tmp_path: Path, clock: FakeClock) -> None:
+    async with opened(FileStorageSettings(directory=tmp_path), clock) as log:
+        appends = [asyncio.create_task(log.append(request(f"span {n}"))) for n in range(50)]
+        await clock.armed()
+        await clock.advance(0.002)
+        assert await asyncio.gather(*appends) == list(range(1, 51))
+        assert log.status().commits == 1
+        assert log.status().entries_appended == 50
+
+
+async def test_an_append_returns_only_after_its_commit(tmp_path: Path, clock: FakeClock) -> None:
+    async with opened(FileStorageSettings(directory=tmp_path), clock) as log:
+        append = asyncio.create_task(log.append(request("span a")))
+        await clock.armed()
+        await clock.advance(0.001)
+        assert not append.done()
+        assert await bodies(log) == []
+        await clock.advance(0.001)
+        assert await append == 1
+        assert await bodies(log) == ["span a"]
+
+
+async def test_a_large_group_does_not_wait_for_more(tmp_path: Path, clock: FakeClock) -> None:
+    async with opened(FileStorageSettings(directory=tmp_path), clock) as log:
+        large = request("span " + "a" * 5_000_000)
+        assert list(await asyncio.gather(log.append(large), log.append(large))) == [1, 2]
+
+
+async def test_a_lone_append_is_on_disk_when_it_returns(on_disk: FileStorageSettings) -> None:
+    async with opened(on_disk) as log:
+        await log.append(request("span a"))
+        with contextlib.closing(sqlite3.connect(on_disk.directory / "log.db")) as other:
+            assert other.execute("SELECT body FROM entries").fetchall() == [(b"span a",)]
+
+
+async def test_everything_is_there_after_a_restart(on_disk: FileStorageSettings, clock: FakeClock) -> None:
+    async with opened(on_disk, clock) as log:
+        await log.register(["store", "other"])
+        for n in range(3):
+            await log.append(request(f"span {n}"))
+        await log.save_cursors({"store": 2})
+        await log.add_dead_letters([letter("bad")])
+    async with opened(on_disk, clock) as log:
+        assert await log.register(["store", "other"]) == {"store": 2, "other": 0}
+        assert await bodies(log) == ["span 0", "span 1", "span 2"]
+        assert [one.letter for one in await log.dead_letters()] == [letter("bad")]
+        assert log.status().dead_letters == 1
+        assert log.status().bytes == 3 * (256 + 6)
+        assert await log.append(request("span 3")) == 4
+
+
+async def test_places_and_times_go_on_when_everything_was_deleted(
+    on_disk: FileStorageSettings, clock: FakeClock
+) -> None:
+    settings = on_disk.model_copy(update={"warm_up": WarmUpSettings(max_entries=0)})
+    async with opened(settings, clock) as log:
+        await log.register(["store"])
+        for _ in range(3):
+            await log.append(request("span a", at_ns=START_NS))
+        await log.save_cursors({"store": 3})
+        await trimmed(log, clock)
+        assert await bodies(log) == []
+        assert log.status().bytes == 0
+    async with opened(settings, clock) as log:
+        assert await log.append(request("span b", at_ns=START_NS)) == 4
+        (entry,) = (await log.read(0, 4, 1)).entries
+        assert entry.received_ns == START_NS + 3_000
+
+
+async def test_what_the_warm_up_needs_stays_when_delivered(on_disk: FileStorageSettings, clock: FakeClock) -> None:
+    settings = on_disk.model_copy(update={"warm_up": WarmUpSettings(max_entries=2)})
+    async with opened(settings, clock) as log:
+        await log.register(["store"])
+        for n in range(5):
+            await log.append(request(f"span {n}"))
+        await log.save_cursors({"store": 4})
+        await trimmed(log, clock)
+        assert await bodies(log) == ["span 2", "span 3", "span 4"]
+
+
+async def test_one_process_at_a_time(on_disk: FileStorageSettings) -> None:
+    async with opened(on_disk):
+        with pytest.raises(
+            LogError, match=f"the log in {on_disk.directory} is in use by process {os.getpid()}; stop it"
+        ):
+            await DurableLog(on_disk).open()
+    async with opened(on_disk):
+        pass
+
+
+async def test_nobody_else_may_read_the_prompts(on_disk: FileStorageSettings) -> None:
+    async with opened(on_disk) as log:
+        await log.append(request("span a"))
+        assert stat.S_IMODE(on_disk.directory.stat().st_mode) == 0o700
+        for path in on_disk.directory.iterdir():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+async def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LogError, match=f"cannot use {tmp_path}/file/log for the log: Not a directory"):
+        await DurableLog(FileStorageSettings(directory=tmp_path / "file" / "log")).open()
+
+
+async def test_a_log_of_a_newer_version_is_refused(on_disk: FileStorageSettings) -> None:
+    async with opened(on_disk):
+        pass
+    with contextlib.closing(sqlite3.connect(on_disk.directory / "log.db")) as other:
+        other.execute("PRAGMA user_version = 99")
+    with pytest.raises(LogError, match="was written by a newer spanledger"):
+        await DurableLog(on_disk).open()
+
+
+async def test_the_database_of_another_program_is_refused(on_disk: FileStorageSettings) -> None:
+    on_disk.directory.mkdir()
+    with contextlib.closing(sqlite3.connect(on_disk.directory / "log.db")) as other:
+        other.execute("PRAGMA application_id = 7")
+    with pytest.raises(LogError, match="is not a log of spanledger"):
+        await DurableLog(on_disk).open()
+
+
+async def test_space_is_given_back_after_an_outage(
+    on_disk: FileStorageSettings, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger.pipeline.log_file._FREE_PAGES_KEPT", 1000)
+    settings = on_disk.model_copy(update={"warm_up": WarmUpSettings(max_entries=0)})
+    async with opened(settings, clock) as log:
+        await log.register(["store"])
+        for _ in range(25):
+            await log.append(request("span " + "a" * 1_000_000))
+        await log.save_cursors({"store": 25})
+        path = settings.directory / "log.db"
+        assert path.stat().st_size > 20_000_000
+        while path.stat().st_size > 5_000_000:  # ends by the timeout when nothing is given back
+            await clock.advance(1)
+            await log.save_cursors({"store": 25})
