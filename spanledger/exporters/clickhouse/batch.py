@@ -1,0 +1,155 @@
+"""Records to inserts: which tables, which partitions, which token."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from spanledger.exporters.base import Rejection
+from spanledger.exporters.clickhouse.columns import encode
+from spanledger.exporters.schema import METRICS, RUN_PAYLOADS, RUNS, SCORES, THREADS, Table, Type
+from spanledger.exporters.values import Repairs
+from spanledger.model.records import Metric, Record, Run, Score, Thread
+
+_DAY_NS: Final = 86_400 * 1_000_000_000
+
+
+def _day(time_ns: int) -> int:
+    return time_ns // _DAY_NS
+
+
+def _month(time_ns: int) -> tuple[int, int]:
+    day = time.gmtime(time_ns // 1_000_000_000)
+    return day.tm_year, day.tm_mon
+
+
+_PARTITIONS: Final[dict[str, tuple[str, Callable[[int], object]]]] = {
+    RUNS.name: ("started_at", _month),
+    RUN_PAYLOADS.name: ("started_at", _day),
+    METRICS.name: ("at", _month),
+}
+"""Column and function of PARTITION BY. One insert into many partitions costs seven times as much (28.7 against 4.1 CPU
+seconds per 100,000 rows over 30 days), and is refused beyond 100."""
+
+# Payloads before runs: a run is visible only once its payload is there, and a payload without a run is invisible. A
+# process that dies between both leaves nothing that the retry of the batch does not put right.
+_TABLES: Final[dict[type[Record], tuple[Table, ...]]] = {
+    Run: (RUN_PAYLOADS, RUNS),
+    Score: (SCORES,),
+    Thread: (THREADS,),
+    Metric: (METRICS,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Rows of one partition of one table."""
+
+    table: Table
+    columns: list[list[Any]]
+    indexes: list[int]
+    """Where each row's record stands in the batch."""
+    batch_token: str
+
+    def __len__(self) -> int:
+        return len(self.indexes)
+
+    @property
+    def token(self) -> str:
+        """The batch's token, bound to the rows: a part has its own, and should the same token ever come with other
+        rows, they are written."""
+        identity = next(column for column in self.table.columns if column.type is Type.UUID)
+        ids = self.columns[self.table.columns.index(identity)]
+        versions = self.columns[self.table.columns.index(self.table["version"])]
+        digest = hashlib.sha256(self.batch_token.encode("utf-8", "surrogatepass"))
+        for id_, version in zip(ids, versions, strict=True):
+            digest.update(f"\0{id_}\0{version}".encode())
+        return f"{self.table.name}-{digest.hexdigest()}"
+
+    def rows(self, rows: Sequence[int]) -> Insert:
+        """Some of the rows."""
+        return Insert(
+            self.table,
+            [[column[row] for row in rows] for column in self.columns],
+            [self.indexes[row] for row in rows],
+            self.batch_token,
+        )
+
+    def without(self, indexes: Container[int]) -> Insert:
+        """The rows of other records."""
+        rows = [row for row, index in enumerate(self.indexes) if index not in indexes]
+        return self if len(rows) == len(self) else self.rows(rows)
+
+
+def prepare(records: Sequence[Record], token: str) -> tuple[list[Insert], list[Rejection]]:
+    """(inserts in the order they must be made, records that no insert can hold)."""
+    inserts: list[Insert] = []
+    rejected: list[Rejection] = []
+    for kind, tables in _TABLES.items():
+        indexes = [index for index, record in enumerate(records) if type(record) is kind]
+        if not indexes:
+            continue
+        chosen = [records[index] for index in indexes]
+        encoded = _encode(tables, chosen)
+        if encoded is None:
+            good = []
+            for index, record in zip(indexes, chosen, strict=True):
+                if reason := _unencodable(tables, record):
+                    rejected.append(Rejection(index, reason))
+                else:
+                    good.append(index)
+            indexes = good
+            encoded = _encode(tables, [records[index] for index in good]) if good else []
+        for table, columns in encoded or ():
+            inserts.extend(_by_partition(Insert(table, columns, indexes, token)))
+    return inserts, rejected
+
+
+def _encode(tables: Sequence[Table], records: Sequence[Record]) -> list[tuple[Table, list[list[Any]]]] | None:
+    """Columns of each table, or None when a record among them cannot be encoded."""
+    try:
+        return _encode_all(tables, records)
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def _encode_all(tables: Sequence[Table], records: Sequence[Record]) -> list[tuple[Table, list[list[Any]]]]:
+    repairs: Repairs = [[] for _ in records]
+    # Narrow columns first: what is repaired there becomes a warning in the payload.
+    narrow_first = sorted(tables, key=lambda table: table is RUN_PAYLOADS)
+    encoded = {table.name: encode(table, records, repairs) for table in narrow_first}
+    if RUN_PAYLOADS in tables and any(repairs):
+        records = [_warned(record, warnings) for record, warnings in zip(records, repairs, strict=True)]
+        encoded[RUN_PAYLOADS.name] = encode(RUN_PAYLOADS, records, [[] for _ in records])
+    return [(table, encoded[table.name]) for table in tables]
+
+
+def _warned(record: Record, warnings: list[str]) -> Record:
+    if not warnings or not isinstance(record, Run):
+        return record
+    return msgspec.structs.replace(
+        record, warnings=[*record.warnings, *(w for w in warnings if w not in record.warnings)]
+    )
+
+
+def _unencodable(tables: Sequence[Table], record: Record) -> str | None:
+    try:
+        _encode_all(tables, [record])
+    except (TypeError, ValueError, AttributeError) as error:
+        return f"cannot be stored: {error}"
+    return None
+
+
+def _by_partition(insert: Insert) -> list[Insert]:
+    if insert.table.name not in _PARTITIONS:
+        return [insert]
+    name, partition = _PARTITIONS[insert.table.name]
+    rows_of: dict[object, list[int]] = {}
+    for row, time_ns in enumerate(insert.columns[insert.table.columns.index(insert.table[name])]):
+        rows_of.setdefault(partition(time_ns), []).append(row)
+    return [insert] if len(rows_of) == 1 else [insert.rows(rows) for rows in rows_of.values()]

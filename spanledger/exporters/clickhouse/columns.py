@@ -1,0 +1,104 @@
+"""Logical columns in ClickHouse: their types, and values to and from the driver.
+
+Text is never Nullable: `''` is NULL. Whether an optional text was NULL or empty stands in the `blank` column, which
+every table has and which is nearly always empty. Numbers, times and ids are Nullable where None is a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from spanledger.exporters.schema import Column, Table, Type
+from spanledger.exporters.values import Repairs, column_values, from_pico, to_pico
+from spanledger.model.records import Record
+
+_TYPES: Final = {
+    Type.WORD: "LowCardinality(String)",
+    Type.TEXT: "String",
+    Type.UUID: "UUID",
+    Type.TIME: "DateTime64(9, 'UTC')",
+    Type.COUNT: "UInt64",
+    Type.INTEGER: "Int64",
+    Type.NUMBER: "Float64",
+    Type.FLAG: "Bool",
+    Type.WORDS: "Array(LowCardinality(String))",
+    Type.COUNTS: "Array(UInt64)",
+    Type.NUMBERS: "Array(Float64)",
+    Type.LABELS: "Map(LowCardinality(String), String)",
+    Type.MONEY: "Int64",
+    Type.MONEYS: "Map(LowCardinality(String), Int64)",
+    Type.JSON: "String",
+}
+_NULLABLE: Final = {Type.UUID, Type.TIME, Type.COUNT, Type.INTEGER, Type.NUMBER, Type.FLAG, Type.MONEY}
+_TEXTS: Final = {Type.WORD, Type.TEXT}
+_MISSING: Final[dict[Type, Any]] = {
+    Type.WORD: "",
+    Type.TEXT: "",
+    Type.JSON: b"",
+    Type.WORDS: [],
+    Type.COUNTS: [],
+    Type.NUMBERS: [],
+    Type.LABELS: {},
+    Type.MONEYS: {},
+}
+"""What stands for None in types that are not Nullable."""
+
+BLANK: Final = "blank"
+BLANK_TYPE: Final = "Array(LowCardinality(String))"
+
+
+def type_name(column: Column) -> str:
+    """ClickHouse type of a column."""
+    name = _TYPES[column.type]
+    return f"Nullable({name})" if column.optional and column.type in _NULLABLE else name
+
+
+def insert_columns(table: Table) -> tuple[list[str], list[str]]:
+    """(names, type names) of what an insert gives, in the order of `encode`."""
+    names = [column.name for column in table.columns]
+    return [*names, BLANK], [*map(type_name, table.columns), BLANK_TYPE]
+
+
+def encode(table: Table, records: Sequence[Record], repairs: Repairs) -> list[list[Any]]:
+    """The records as columns for the driver, in the order of `insert_columns`. Raises `TypeError` or `ValueError`
+    when a record cannot be stored at all."""
+    blank: list[list[str]] = [[] for _ in records]
+    columns = []
+    for column in table.columns:
+        values = column_values(column, records, repairs)
+        if column.optional and column.type in _TEXTS and "" in values:
+            for names, value in zip(blank, values, strict=True):
+                if value == "":
+                    names.append(column.name)
+        columns.append(_to_driver(column, values))
+    columns.append(blank)
+    return columns
+
+
+def _to_driver(column: Column, values: list[Any]) -> list[Any]:
+    if column.type is Type.MONEY:
+        return [None if value is None else to_pico(value) for value in values]
+    if column.type is Type.MONEYS:
+        values = [
+            None if value is None else {name: to_pico(amount) for name, amount in value.items()} for value in values
+        ]
+    if column.optional and column.type in _MISSING:
+        missing = _MISSING[column.type]
+        return [missing if value is None else value for value in values]
+    return values
+
+
+def decode(column: Column, value: Any, blank: Sequence[str]) -> Any:
+    """A logical value from what the driver read."""
+    if value is None:
+        return None
+    if column.type in _TEXTS:
+        return None if column.optional and value == "" and column.name not in blank else value
+    if column.type is Type.JSON:
+        return value or None
+    if column.type is Type.MONEY:
+        return from_pico(value)
+    if column.type is Type.MONEYS:
+        return {name: from_pico(amount) for name, amount in value.items()}
+    return value

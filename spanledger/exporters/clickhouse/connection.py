@@ -1,0 +1,171 @@
+"""One connection to ClickHouse, to a server or to the embedded engine alike.
+
+Blocking, for one thread at a time. Nothing outside this module knows the driver.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.datatypes.registry import get_from_name
+from clickhouse_connect.driver.client import Client
+
+from spanledger.errors import StoreError
+from spanledger.exporters.clickhouse import embedded
+from spanledger.exporters.clickhouse.faults import LoginRefused, translate
+from spanledger.exporters.clickhouse.settings import ClickHouseSettings
+
+Parameters: TypeAlias = Mapping[str, str | int | Sequence[str]]
+"""Values of `{name:Type}` placeholders; they never become part of the SQL text."""
+
+OLDEST_VERSION: Final = (23, 8)
+"""ReplacingMergeTree with is_deleted came in 23.2; 23.8 is the first long-term release with it."""
+
+# The driver and its HTTP library log failures themselves, with tracebacks that may quote values. They come back as
+# exceptions, which the pipeline reports once.
+for _name in ("clickhouse_connect", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+class Connection:
+    """An open connection. Raises `StoreError` and its kinds from every method."""
+
+    def __init__(self, settings: ClickHouseSettings, *, timeout: float) -> None:
+        """Connects. `timeout` bounds each statement, in seconds. Raises `StoreUnavailable` when the server is away,
+        and another `StoreError` when it can never work."""
+        self._pid = os.getpid()
+        self.embedded = settings.embedded_path is not None
+        self._timeout = timeout
+        self._client = _open_embedded(settings) if self.embedded else _open_server(settings, timeout)
+        try:
+            self._check_version()
+        except BaseException:
+            self.close()
+            raise
+
+    def command(self, sql: str, settings: Mapping[str, Any] | None = None) -> None:
+        """Run a statement without a result."""
+        self._check_process()
+        try:
+            self._client.command(sql, settings=dict(settings or {}))
+        except Exception as error:
+            raise translate(error, _verb(sql)) from error
+
+    def query(
+        self, sql: str, parameters: Parameters | None = None, settings: Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Rows of a SELECT. Times are nanoseconds since the epoch, UUIDs are text."""
+        self._check_process()
+        try:
+            result = self._client.query(
+                sql,
+                parameters=dict(parameters or {}),
+                settings={"max_execution_time": max(1, round(self._timeout)), **(settings or {})},
+                query_formats={"DateTime64": "int", "UUID": "string"},
+            )
+            return [tuple(row) for row in result.result_rows]
+        except Exception as error:
+            raise translate(error, _verb(sql)) from error
+
+    def insert(
+        self,
+        table: str,
+        names: Sequence[str],
+        types: Sequence[str],
+        columns: Sequence[Sequence[Any]],
+        settings: Mapping[str, Any],
+    ) -> None:
+        """Insert columns in the Native format. `table` is a quoted, qualified name."""
+        self._check_process()
+        try:
+            self._client.insert(
+                table,
+                columns,
+                column_names=names,
+                column_types=[get_from_name(name) for name in types],
+                column_oriented=True,
+                settings=dict(settings),
+            )
+        except Exception as error:
+            raise translate(error, f"insert into {table}") from error
+
+    def close(self) -> None:
+        """Close the connection. Never raises."""
+        try:
+            self._client.close()
+        except Exception:
+            logging.getLogger(__name__).debug("closing failed", exc_info=True)
+        finally:
+            if self.embedded:
+                embedded.release()
+
+    def _check_process(self) -> None:
+        if self.embedded:
+            embedded.check_process(self._pid)
+
+    def _check_version(self) -> None:
+        version = self._client.server_version or ""
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+        if numbers < OLDEST_VERSION:
+            raise StoreError(f"ClickHouse {version} is too old; expected {'.'.join(map(str, OLDEST_VERSION))} or newer")
+
+
+def _open_embedded(settings: ClickHouseSettings) -> Client:
+    embedded.require_chdb()
+    own = settings.embedded
+    with embedded.opening(settings.embedded_path or "") as folder:
+        try:
+            return clickhouse_connect.get_client(
+                interface="chdb",
+                path=str(folder),
+                chdb_options=embedded.options(own.memory_limit_mib, own.mark_cache_mib, own.background_threads),
+                show_clickhouse_errors="scrub",
+            )
+        except Exception as error:
+            raise StoreError(
+                f"the embedded store {folder} cannot be opened ({translate(error, 'open')}); "
+                "either another process holds it or its files are damaged"
+            ) from error
+
+
+def _open_server(settings: ClickHouseSettings, timeout: float) -> Client:
+    parts = urlsplit(settings.endpoint)
+    secure = parts.scheme == "https"
+    tls = settings.tls
+    try:
+        return clickhouse_connect.get_client(
+            interface=parts.scheme,
+            host=parts.hostname,
+            port=parts.port or (8443 if secure else 8123),
+            proxy_path=parts.path.strip("/"),
+            username=settings.username,
+            password=settings.password.get_secret_value(),
+            verify=not tls.insecure_skip_verify,
+            ca_cert=tls.ca_file,
+            client_cert=tls.cert_file,
+            client_cert_key=tls.key_file,
+            server_host_name=tls.server_name_override,
+            # Whole seconds are all the driver takes.
+            connect_timeout=max(1, round(settings.connect_timeout)),
+            send_receive_timeout=max(1, round(timeout)) + 5,
+            query_retries=0,
+            autogenerate_session_id=False,
+            form_encode_query_params=True,
+            client_name="spanledger",
+            show_clickhouse_errors="scrub",
+            dedicated_pool=True,
+        )
+    except Exception as error:
+        found = translate(error, f"connect to {parts.scheme}://{parts.netloc}")
+        if isinstance(found, LoginRefused):
+            raise LoginRefused(f"{parts.netloc} refuses the user {settings.username!r} or its password") from error
+        raise found from error
+
+
+def _verb(sql: str) -> str:
+    return sql.split(None, 1)[0].lower()

@@ -1,0 +1,121 @@
+"""Exporter `clickhouse`: records into a ClickHouse server or the embedded engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from spanledger.errors import StoreError
+from spanledger.exporters.base import WRITTEN, Exporter, Rejection, WriteResult
+from spanledger.exporters.clickhouse.batch import Insert, prepare
+from spanledger.exporters.clickhouse.columns import insert_columns
+from spanledger.exporters.clickhouse.connection import Connection
+from spanledger.exporters.clickhouse.ddl import identifier
+from spanledger.exporters.clickhouse.faults import BatchTooLarge, DataRefused
+from spanledger.exporters.clickhouse.migrations import migrate
+from spanledger.exporters.clickhouse.settings import ClickHouseSettings
+from spanledger.model.records import Record
+
+_T = TypeVar("_T")
+
+
+class ClickHouseExporter(Exporter):
+    """Writes from one thread of its own: the driver blocks, and the embedded engine wants one writer."""
+
+    name = "clickhouse"
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self.settings = settings
+        self._thread: ThreadPoolExecutor | None = None
+        self._connection: Connection | None = None
+
+    async def start(self) -> None:
+        """Connect and migrate. Raises `StoreUnavailable`, `SchemaError` or another `StoreError`."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse-writer")
+        try:
+            self._connection = await self._run(self._open)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def write(self, records: Sequence[Record], token: str) -> WriteResult:
+        """Write a batch; see `Exporter.write`."""
+        return await self._run(self._write, records, token)
+
+    async def close(self) -> None:
+        """Close the connection and end the thread."""
+        thread, self._thread = self._thread, None
+        connection, self._connection = self._connection, None
+        if thread is None:
+            return
+        if connection is not None:
+            await asyncio.get_running_loop().run_in_executor(thread, connection.close)
+        thread.shutdown(wait=False)
+
+    async def _run(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        if self._thread is None:
+            raise RuntimeError("the exporter is not started")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _open(self) -> Connection:
+        connection = Connection(self.settings, timeout=self.settings.timeout)
+        try:
+            migrate(connection, self.settings)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _write(self, records: Sequence[Record], token: str) -> WriteResult:
+        inserts, unencodable = prepare(records, token)
+        rejected = {rejection.index: rejection for rejection in unencodable}
+        try:
+            for insert in inserts:
+                # A run whose payload was refused is refused as a whole.
+                for rejection in self._insert(insert.without(rejected)):
+                    rejected[rejection.index] = rejection
+        except StoreError as error:
+            return WriteResult(retry=str(error))
+        if not rejected:
+            return WRITTEN
+        return WriteResult(rejected=[rejected[index] for index in sorted(rejected)])
+
+    def _insert(self, insert: Insert) -> list[Rejection]:
+        """Insert all rows but those that the store will never take. Raises `StoreError` for a reason to retry."""
+        if not insert.indexes:
+            return []
+        try:
+            self._send(insert)
+        except (DataRefused, BatchTooLarge) as error:
+            if len(insert) > 1:
+                middle = len(insert) // 2
+                return [
+                    *self._insert(insert.rows(range(middle))),
+                    *self._insert(insert.rows(range(middle, len(insert)))),
+                ]
+            if isinstance(error, DataRefused):
+                return [Rejection(insert.indexes[0], str(error))]
+            raise
+        return []
+
+    def _send(self, insert: Insert) -> None:
+        if self._connection is None:
+            raise RuntimeError("the exporter is not started")
+        names, types = insert_columns(insert.table)
+        table = f"{identifier(self.settings.database)}.{identifier(insert.table.name)}"
+        self._connection.insert(table, names, types, insert.columns, self._insert_settings(insert.token))
+
+    def _insert_settings(self, token: str) -> dict[str, Any]:
+        settings: dict[str, Any] = {"async_insert": 0, **self.settings.insert_settings}
+        if settings["async_insert"] not in (0, "0", False):
+            # Off by default, and without them an insert answers before it is stored and repeats itself on retry.
+            settings |= {"wait_for_async_insert": 1, "async_insert_deduplicate": 1}
+        return settings | {
+            "insert_deduplication_token": token,
+            "max_execution_time": max(1, round(self.settings.timeout)),
+            # The server answers after the last block, so that a late failure is in the status, not behind it.
+            "wait_end_of_query": 1,
+        }

@@ -1,0 +1,206 @@
+"""SQL of the reader: statements as functions of filters, values always as parameters.
+
+Two versions of a run live side by side until a merge. A condition on a column that may change between versions must
+therefore hold for the winning version: such conditions stand above the step that picks it. Below it they may only
+help to find candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from spanledger.exporters.assemble import facts
+from spanledger.exporters.clickhouse.columns import BLANK
+from spanledger.exporters.clickhouse.ddl import identifier
+from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
+from spanledger.exporters.store import Cursor, RunFilter
+
+Parameters: TypeAlias = dict[str, str | int | Sequence[str]]
+
+HOUR_NS: Final = 3600 * 1_000_000_000
+FAR_FUTURE: Final = 2**63 - 1
+
+SUMMARY: Final = [*facts(RUNS), RUNS["input_preview"], RUNS["output_preview"]]
+PAYLOAD: Final = facts(RUN_PAYLOADS)
+SCORE: Final = facts(SCORES)
+
+_FINAL: Final = {
+    # Versions of a row share the partition, which is a function of the key.
+    "do_not_merge_across_partitions_select_final": 1,
+    # Below the merge no condition may drop a version.
+    "use_skip_indexes_if_final": 0,
+    "optimize_move_to_prewhere_if_final": 0,
+}
+
+
+@dataclass(slots=True)
+class Statement:
+    """SQL, the values of its placeholders, and ClickHouse settings."""
+
+    sql: str
+    parameters: Parameters = field(default_factory=dict)
+    settings: dict[str, int] = field(default_factory=dict)
+
+
+def _table(database: str, table: Table) -> str:
+    return f"{identifier(database)}.{identifier(table.name)}"
+
+
+def _columns(columns: Sequence[Column]) -> str:
+    return ", ".join([*(identifier(column.name) for column in columns), BLANK])
+
+
+def _time(placeholder: str) -> str:
+    return f"fromUnixTimestamp64Nano({{{placeholder}:Int64}}, 'UTC')"
+
+
+def _hours(low: int, high: int) -> Parameters:
+    """The whole hours that hold two times."""
+    return {"low": low // HOUR_NS * HOUR_NS, "high": min(high // HOUR_NS * HOUR_NS + HOUR_NS, FAR_FUTURE)}
+
+
+def _conditions(filter_: RunFilter, parameters: Parameters) -> str:
+    """What a run must fulfil, apart from project and trace, which never change."""
+    found = []
+    for column, values in (
+        ("type", filter_.types),
+        ("model", filter_.models),
+        ("user_id", filter_.users),
+        ("session_id", filter_.sessions),
+        ("status", filter_.statuses),
+        ("name", filter_.names),
+    ):
+        if values:
+            parameters[f"f_{column}"] = list(values)
+            found.append(f"{column} IN {{f_{column}:Array(String)}}")
+    if filter_.tags:
+        parameters["f_tags"] = list(filter_.tags)
+        found.append("hasAny(tags, {f_tags:Array(String)})")
+    if filter_.started_from is not None:
+        parameters["f_from"] = filter_.started_from
+        found.append(f"started_at >= {_time('f_from')}")
+    if filter_.started_to is not None:
+        parameters["f_to"] = filter_.started_to
+        found.append(f"started_at < {_time('f_to')}")
+    return " AND ".join(found) or "1"
+
+
+def _key(filter_: RunFilter, parameters: Parameters) -> str:
+    parameters["project"] = filter_.project_id
+    if filter_.trace_id is None:
+        return "project_id = {project:String}"
+    parameters["trace"] = filter_.trace_id
+    return "project_id = {project:String} AND trace_id = {trace:String}"
+
+
+def window(database: str, filter_: RunFilter, before: int, rows: int) -> Statement:
+    """The hour in which the window of the newest `rows` rows (all versions) before a time begins, in seconds, and how
+    many rows there are. Read backwards from the key, so it costs the same at any size of the table."""
+    parameters: Parameters = {"before": before, "rows": rows}
+    return Statement(
+        "SELECT toUnixTimestamp(min(hour)), count() FROM (SELECT toStartOfHour(started_at) AS hour "
+        f"FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} AND started_at < {_time('before')} "
+        "ORDER BY hour DESC LIMIT {rows:UInt64})",
+        parameters,
+    )
+
+
+def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limit: int) -> Statement:
+    """(started_at, run_id) of the newest runs of which any version matches, from `low` (nanoseconds) to the cursor."""
+    parameters: Parameters = {
+        "low": low,
+        "before": before.started_at,
+        "before_id": before.run_id,
+        "limit": limit,
+    }
+    return Statement(
+        "SELECT DISTINCT toUnixTimestamp64Nano(started_at) AS at, toString(run_id) AS id "
+        f"FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} AND started_at >= {_time('low')} "
+        f"AND started_at <= {_time('before')} AND (at, id) < ({{before:Int64}}, {{before_id:String}}) "
+        f"AND {_conditions(filter_, parameters)} ORDER BY at DESC, id DESC LIMIT {{limit:UInt64}}",
+        parameters,
+    )
+
+
+def winners(database: str, filter_: RunFilter, ids: Sequence[str], low: int, high: int) -> Statement:
+    """Summaries of those runs whose winning version matches. All versions of a run start in the same hour (it is part
+    of the key), so whole hours are searched."""
+    parameters: Parameters = {"ids": list(ids), **_hours(low, high)}
+    return Statement(
+        f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {_table(database, RUNS)} "
+        f"WHERE {_key(filter_, parameters)} AND started_at >= {_time('low')} AND started_at < {_time('high')} "
+        "AND run_id IN {ids:Array(UUID)} ORDER BY version DESC LIMIT 1 BY run_id) "
+        f"WHERE is_deleted = 0 AND {_conditions(filter_, parameters)} ORDER BY started_at DESC, toString(run_id) DESC",
+        parameters,
+    )
+
+
+def run(database: str, project_id: str, run_id: str) -> Statement:
+    """The winning version of a run, with where to find its payload."""
+    return Statement(
+        f"SELECT {_columns([*SUMMARY, RUNS['payload_group']])} FROM (SELECT * FROM {_table(database, RUNS)} "
+        "WHERE project_id = {project:String} AND run_id = {run:UUID} ORDER BY version DESC LIMIT 1) "
+        "WHERE is_deleted = 0",
+        {"project": project_id, "run": run_id},
+    )
+
+
+def payload(database: str, project_id: str, group: str, run_id: str, started_at: int, version: int) -> Statement:
+    """The payload of a version of a run. Payloads are written before runs: a newer one may be there already, and may
+    have replaced the one that was asked for. Both started in the same hour."""
+    return Statement(
+        f"SELECT {_columns(PAYLOAD)} FROM {_table(database, RUN_PAYLOADS)} "
+        "WHERE project_id = {project:String} AND payload_group = {group:String} AND run_id = {run:UUID} "
+        f"AND started_at >= {_time('low')} AND started_at < {_time('high')} AND is_deleted = 0 "
+        "ORDER BY version = {version:UInt64} DESC, version DESC LIMIT 1",
+        {"project": project_id, "group": group, "run": run_id, "version": version, **_hours(started_at, started_at)},
+    )
+
+
+def trace(database: str, project_id: str, trace_id: str, limit: int) -> Statement:
+    """Summaries of the runs of a trace."""
+    return Statement(
+        f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {_table(database, RUNS)} "
+        "WHERE project_id = {project:String} AND trace_id = {trace:String} ORDER BY version DESC LIMIT 1 BY run_id) "
+        "WHERE is_deleted = 0 ORDER BY started_at, toString(run_id) LIMIT {limit:UInt64}",
+        {"project": project_id, "trace": trace_id, "limit": limit},
+    )
+
+
+def scores(database: str, project_id: str, run_id: str) -> Statement:
+    """Scores of a run. The inner search uses the index on run_id; a score's target may be corrected later."""
+    table = _table(database, SCORES)
+    return Statement(
+        f"SELECT {_columns(SCORE)} FROM (SELECT * FROM {table} WHERE project_id = {{project:String}} AND score_id IN "
+        f"(SELECT score_id FROM {table} WHERE project_id = {{project:String}} AND run_id = {{run:UUID}}) "
+        "ORDER BY version DESC LIMIT 1 BY score_id) "
+        "WHERE is_deleted = 0 AND run_id = {run:UUID} ORDER BY at, toString(score_id)",
+        {"project": project_id, "run": run_id},
+    )
+
+
+_SUMS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost",
+)
+TOTALS: Final = ("runs", "errors", "billable_runs", "unpriced_runs", *_SUMS)
+"""What `totals` selects: fields of `spanledger.exporters.store.Totals`."""
+
+
+def totals(database: str, filter_: RunFilter) -> Statement:
+    """Counts and sums. Sums are 128 bits wide: one absurd count must not make them wrap round."""
+    parameters: Parameters = {}
+    sums = ", ".join(f"sumIf(toInt128({column}), billable)" for column in _SUMS)
+    return Statement(
+        "SELECT count(), countIf(status = 'error'), countIf(billable), countIf(billable AND cost IS NULL), "
+        f"{sums} FROM {_table(database, RUNS)} FINAL "
+        f"WHERE {_key(filter_, parameters)} AND {_conditions(filter_, parameters)}",
+        parameters,
+        _FINAL,
+    )

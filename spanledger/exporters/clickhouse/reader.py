@@ -1,0 +1,185 @@
+"""Reads the ledger from ClickHouse for the API, with connections of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from spanledger.exporters.assemble import in_order, record_json
+from spanledger.exporters.clickhouse import query
+from spanledger.exporters.clickhouse.columns import decode
+from spanledger.exporters.clickhouse.connection import Connection
+from spanledger.exporters.clickhouse.query import FAR_FUTURE, PAYLOAD, SCORE, SUMMARY, Statement
+from spanledger.exporters.clickhouse.settings import ClickHouseSettings
+from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
+from spanledger.exporters.store import DEFAULT_PAGE, MAX_TRACE, Cursor, Page, RunFilter, RunJson, Totals
+from spanledger.exporters.values import from_pico
+from spanledger.model.records import Run
+
+Row: TypeAlias = tuple[Any, ...]
+
+_BEHIND_ALL_IDS: Final = "g"
+"""Sorts behind every UUID."""
+_WIDEN: Final = 16
+"""How many times more rows each further window of a page holds: few windows for a rare filter, little waste else."""
+_STARTED_AT: Final = SUMMARY.index(RUNS["started_at"])
+_RUN_ID: Final = SUMMARY.index(RUNS["run_id"])
+_VERSION: Final = SUMMARY.index(RUNS["version"])
+_PREVIEWS: Final = ("input_preview", "output_preview")
+
+
+class ClickHouseStore:
+    """A `spanledger.exporters.store.RunStore`."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self.settings = settings
+        self._threads: ThreadPoolExecutor | None = None
+        self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+
+    async def start(self) -> None:
+        """See `RunStore.start`. Further connections are opened when all are busy, up to `query_connections`."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self.settings.query_connections, "clickhouse-reader")
+        try:
+            await self._rows(Statement("SELECT 1"))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """See `RunStore.close`."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            await asyncio.to_thread(threads.shutdown)
+            while not self._idle.empty():
+                await asyncio.to_thread(self._idle.get_nowait().close)
+
+    async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
+        """See `RunStore.list_runs`.
+
+        Goes backwards through windows that end at whole hours: the first holds little more than the page, further
+        ones are wider, should filters leave too few. In each, the index finds candidates in any version, then their
+        winning versions are read and filtered again.
+        """
+        wanted = limit + 1
+        oldest = filter_.started_from or 0
+        before = after or Cursor(FAR_FUTURE if filter_.started_to is None else filter_.started_to - 1, _BEHIND_ALL_IDS)
+        found: list[Row] = []
+        rows = wanted
+        while len(found) < wanted and before.started_at >= oldest:
+            end = min(before.started_at, FAR_FUTURE - 1) + 1
+            ((hour, seen),) = await self._rows(query.window(self._database, filter_, end, rows))
+            low = hour * 1_000_000_000 if seen == rows else oldest
+            while len(found) < wanted:
+                ids = await self._rows(query.candidates(self._database, filter_, low, before, wanted))
+                found += await self._winners(filter_, ids)
+                if len(ids) < wanted:
+                    before = Cursor(low, "")
+                    break
+                before = Cursor(*ids[-1])
+            if seen < rows:
+                break
+            rows *= _WIDEN
+        runs = [_summary(row) for row in found[:limit]]
+        last = found[limit - 1] if len(found) > limit else None
+        return Page(runs, Cursor(last[_STARTED_AT], last[_RUN_ID]) if last else None)
+
+    async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
+        """See `RunStore.get_run`."""
+        if not _is_uuid(run_id):
+            return None
+        rows = await self._rows(query.run(self._database, project_id, run_id))
+        if not rows:
+            return None
+        row = rows[0]
+        group, blank = row[-2:]
+        narrow = [*row[: len(SUMMARY)], blank]
+        run = _summary(narrow)
+        for name in _PREVIEWS:
+            del run[name]
+        contents = await self._rows(
+            query.payload(self._database, project_id, group, row[_RUN_ID], row[_STARTED_AT], row[_VERSION])
+        )
+        if contents:
+            return in_order(Run, run | _json(RUN_PAYLOADS, PAYLOAD, contents[0]))
+        nothing = {column.name: _EMPTY.get(column.name) for column in PAYLOAD if column.name != "error"}
+        return in_order(Run, run | nothing) | {"payload_expired": True}
+
+    async def trace(self, project_id: str, trace_id: str) -> list[RunJson]:
+        """See `RunStore.trace`."""
+        rows = await self._rows(query.trace(self._database, project_id, trace_id, MAX_TRACE))
+        return [_summary(row) for row in rows]
+
+    async def scores(self, project_id: str, run_id: str) -> list[dict[str, Any]]:
+        """See `RunStore.scores`."""
+        if not _is_uuid(run_id):
+            return []
+        rows = await self._rows(query.scores(self._database, project_id, run_id))
+        return [_json(SCORES, SCORE, row) for row in rows]
+
+    async def totals(self, filter_: RunFilter) -> Totals:
+        """See `RunStore.totals`."""
+        (row,) = await self._rows(query.totals(self._database, filter_))
+        sums = dict(zip(query.TOTALS, row, strict=True))
+        return Totals(**sums | {"cost": None if sums["cost"] is None else from_pico(sums["cost"])})
+
+    @property
+    def _database(self) -> str:
+        return self.settings.database
+
+    async def _winners(self, filter_: RunFilter, candidates: Sequence[Row]) -> list[Row]:
+        if not candidates:
+            return []
+        ids = [id_ for _, id_ in candidates]
+        rows = await self._rows(
+            query.winners(self._database, filter_, ids, low=candidates[-1][0], high=candidates[0][0])
+        )
+        # An older version may have started at another time; its run stands where the winner starts.
+        places = set(candidates)
+        return [row for row in rows if (row[_STARTED_AT], row[_RUN_ID]) in places]
+
+    async def _rows(self, statement: Statement) -> list[Row]:
+        if self._threads is None:
+            raise RuntimeError("the store is not started")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._query, statement)
+
+    def _query(self, statement: Statement) -> list[Row]:
+        try:
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            connection = Connection(self.settings, timeout=self.settings.query_timeout)
+        try:
+            return connection.query(statement.sql, statement.parameters, statement.settings)
+        finally:
+            self._idle.put(connection)
+
+
+_EMPTY: Final[dict[str, Any]] = {"params": {}, "attributes": {}, "warnings": []}
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _json(table: Table, columns: Sequence[Column], row: Sequence[Any]) -> dict[str, Any]:
+    """JSON of a row: the columns' values, then the names of blank texts."""
+    blank = row[-1]
+    return record_json(
+        table, ((column, decode(column, value, blank)) for column, value in zip(columns, row, strict=False))
+    )
+
+
+def _summary(row: Sequence[Any]) -> RunJson:
+    narrow = len(SUMMARY) - len(_PREVIEWS)
+    run = _json(RUNS, SUMMARY[:narrow], row)
+    for name, text in zip(_PREVIEWS, row[narrow:], strict=False):
+        run[name] = text
+    return run

@@ -1,0 +1,120 @@
+"""The reading side of a store, as the API needs it; `spanledger.exporters.base` is the writing side.
+
+Runs come as plain JSON values in the shape of docs/run-model.md. A summary is a run without its contents (input,
+output, tools, params, agent, tool, prompt, user_props, attributes, warnings) but with `input_preview` and
+`output_preview`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+
+RunJson: TypeAlias = dict[str, Any]
+
+MAX_PAGE: Final = 500
+DEFAULT_PAGE: Final = 50
+MAX_TRACE: Final = 10_000
+"""Runs of one trace that are given at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs of a project. A run must pass every filter that is given; of several values it needs one."""
+
+    project_id: str
+    types: Sequence[str] = ()
+    models: Sequence[str] = ()
+    users: Sequence[str] = ()
+    sessions: Sequence[str] = ()
+    statuses: Sequence[str] = ()
+    names: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    trace_id: str | None = None
+    started_from: int | None = None
+    """Nanoseconds since the Unix epoch, inclusive."""
+    started_to: int | None = None
+    """Nanoseconds since the Unix epoch, exclusive."""
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page ended: the next one holds runs that started earlier, or at the same time with a lower id. Runs that
+    arrive meanwhile move nothing."""
+
+    started_at: int
+    run_id: str
+
+    def encode(self) -> str:
+        """An opaque text for URLs."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+    @staticmethod
+    def decode(text: str) -> Cursor:
+        """Raises `ValueError` when it is no cursor."""
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            return msgspec.json.decode(raw, type=Cursor)
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise ValueError("not a cursor") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Summaries, newest first, and where to go on, or None at the end."""
+
+    runs: list[RunJson]
+    next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the billable runs among those that match; None is unknown, as in `usage` and `cost`."""
+
+    runs: int = 0
+    """All that match, billable or not."""
+    errors: int = 0
+    """Of all that match."""
+    billable_runs: int = 0
+    unpriced_runs: int = 0
+    """Billable runs whose cost is not known: the true cost is higher."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost: Decimal | None = None
+    """USD."""
+
+
+class RunStore(Protocol):
+    """Reads the ledger. Every answer shows each run once, in its highest version, and only runs of the given project.
+
+    All raise `spanledger.errors.StoreUnavailable` when the store is away, overloaded, too slow or not migrated yet.
+    """
+
+    async def start(self) -> None:
+        """Connect. Raises `StoreUnavailable`, or another `StoreError` when it can never work."""
+
+    async def close(self) -> None:
+        """Release everything."""
+
+    async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
+        """Summaries of matching runs, newest start first, at most `limit` (1 to `MAX_PAGE`)."""
+
+    async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
+        """The whole run: what `to_dict` gave when it was written. Where its contents have passed their retention the
+        fields are null or empty, and `payload_expired` is true."""
+
+    async def trace(self, project_id: str, trace_id: str) -> list[RunJson]:
+        """Summaries of the runs of a trace in the order of their start, at most `MAX_TRACE`."""
+
+    async def scores(self, project_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Scores of a run, oldest first."""
+
+    async def totals(self, filter_: RunFilter) -> Totals:
+        """Counts and sums over matching runs."""
