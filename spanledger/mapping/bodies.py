@@ -81,6 +81,11 @@ def response_facts(body: Value) -> BodyFacts:
     return facts
 
 
+def finish_of_status(status: Value) -> str | None:
+    """Finish reason that the status of an OpenAI response stands for."""
+    return _STATUS.get(status) if isinstance(status, str) else None
+
+
 def _collect(body: Value, facts: BodyFacts, depth: int) -> None:
     if depth > 8:
         return
@@ -103,8 +108,8 @@ def _collect(body: Value, facts: BodyFacts, depth: int) -> None:
             if name is not None:
                 facts.model = name
                 break
-    if facts.finish is None and body.get("object") == "response":  # OpenAI Responses has a status instead
-        facts.finish = _STATUS.get(str(body.get("status")))
+    if facts.finish is None and (body.get("object") == "response" or isinstance(body.get("output"), list)):
+        facts.finish = finish_of_status(body.get("status"))  # OpenAI Responses has no reason but a status
     if facts.finish is None:
         for key in ("finish_reason", "finishReason", "stop_reason", "stopReason"):
             reason = body.get(key)

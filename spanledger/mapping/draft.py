@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from spanledger.mapping import content, documents, kind, plain
 from spanledger.mapping import messages as shapes
-from spanledger.mapping.bodies import BodyFacts, response_facts
+from spanledger.mapping.bodies import BodyFacts, finish_of_status, response_facts
 from spanledger.mapping.coerce import flag, money, text
 from spanledger.mapping.context import Context, Deployment, context_of, custom_attributes
 from spanledger.mapping.dialects import EVENT_TABLES, MARKERS
@@ -420,6 +420,9 @@ def _finish_reasons(span: Facts, facts: BodyFacts, output: Value) -> list[str]:
                 reasons.extend(one for one in shapes.finish_reasons(reason) if one not in reasons)
     if not reasons and facts.finish is not None:
         reasons = shapes.finish_reasons(facts.finish)
+    if not reasons and span.meta is not None:  # Langfuse keeps what the stream ended with as metadata
+        reason = plain.name_text(span.meta.get("finish_reason")) or finish_of_status(span.meta.get("status"))
+        reasons = shapes.finish_reasons(reason) if reason is not None else []
     return reasons
 
 

@@ -74,7 +74,9 @@ def tool_input(span: Facts, events: Sequence[Event]) -> Value:
     """Arguments of a tool call, parsed when they are JSON."""
     for value in (span.tool_input, span.raw_input, span.prompt):
         if value is not None:
-            return unwrap_call(structured(value))
+            given = unwrap_call(structured(value))
+            if not _is_schema(given):
+                return given
     for event in events:
         if event.name in ("gen_ai.tool.message", "gen_ai.tool.input"):
             for key in ("content", "gen_ai.tool.call.arguments", "gen_ai.tool.input", "arguments"):
@@ -83,6 +85,11 @@ def tool_input(span: Facts, events: Sequence[Event]) -> Value:
     if span.input_messages is not None:
         return structured(span.input_messages)
     return None
+
+
+def _is_schema(value: Value) -> bool:
+    """OpenInference's tool.parameters holds the JSON schema of the arguments with some instrumentations."""
+    return isinstance(value, dict) and isinstance(value.get("properties"), dict) and "type" in value
 
 
 def tool_output(span: Facts, events: Sequence[Event]) -> Value:
