@@ -81,10 +81,11 @@ class Ledger:
 
     async def stop(self) -> None:
         """An orderly stop, as a service manager does it; must end with status 0."""
-        if self._process is None:
-            return
         process, self._process = self._process, None
-        process.send_signal(signal.SIGTERM)
+        if process is None:
+            return
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(_DEADLINE):
                 status = await process.wait()

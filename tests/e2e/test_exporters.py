@@ -30,14 +30,19 @@ def answers(runs: list[Run]) -> list[str]:
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
-@pytest.mark.parametrize("compression", ["none", "gzip"])
-async def test_every_call_arrives_once(protocol: str, compression: str, exporters: Application, tmp_path: Path) -> None:
+@pytest.mark.parametrize("compression", [None, "gzip"])
+async def test_every_call_arrives_once(
+    protocol: str, compression: str | None, exporters: Application, tmp_path: Path
+) -> None:
+    environment = {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+    if compression is not None:  # the gRPC exporter (1.45) does not know the word "none"
+        environment["OTEL_EXPORTER_OTLP_COMPRESSION"] = compression
     async with running(tmp_path / "ledger") as ledger:
         finished = await exporters.run(
             str(CALLS),
             str(BATCH),
             otlp=ledger.grpc if protocol == "grpc" else ledger.http,
-            environment={"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_COMPRESSION": compression},
+            environment=environment,
         )
         await ledger.drain()
         runs = await ledger.summaries()
