@@ -33,7 +33,8 @@ class Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"spanledger.commands.{name}"), name)
+        module = importlib.import_module(f"spanledger.commands.{name}")
+        command: click.Command = module.map_ if name == "map" else getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

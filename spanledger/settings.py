@@ -72,6 +72,8 @@ def format_duration(seconds: float) -> str:
 def _duration(value: object) -> float:
     if isinstance(value, str):
         return parse_duration(value)
+    if isinstance(value, float):
+        return value  # from code: configurations give numbers with a fraction as text
     if value == 0 and not isinstance(value, bool):
         return 0.0
     raise ValueError("expected a duration with a unit (ns, us, ms, s, m, h), such as 300ms, 5s or 1h30m")
@@ -83,7 +85,7 @@ Duration = Annotated[
     PlainSerializer(format_duration, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["200ms", "5s", "1h30m"]}),
 ]
-"""Seconds, written as a Go duration. Defaults in code are plain seconds: `timeout: Duration = 5.0`."""
+"""Seconds, written as a Go duration; a number without a unit is a mistake. Code gives plain seconds as a float."""
 
 
 def split_endpoint(endpoint: str) -> tuple[str, int]:

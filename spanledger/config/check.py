@@ -11,6 +11,7 @@ from spanledger.config.fields import Path, build, show
 from spanledger.config.ids import ComponentId, parse_id
 from spanledger.config.model import Config, PipelineConfig, PipelineId
 from spanledger.config.problem import InvalidConfiguration, Problem, nearest, one_of
+from spanledger.config.rules import problems_between
 from spanledger.config.tree import Mapping, Node, Scalar, origin_of
 from spanledger.model.received import Signal
 from spanledger.settings import Settings
@@ -41,6 +42,8 @@ def check(root: Node, registry: Registry, warnings: Iterable[str] = (), problems
     # A value that could not be expanded is null in the tree: what follows from that is no news.
     known = {problem.path for problem in before}
     found = [*before, *(problem for problem in checker.problems if problem.path not in known)]
+    if config is not None and not found:
+        found = list(problems_between(config, registry))
     if config is None or found:
         raise InvalidConfiguration(sorted(found, key=_position))
     return config

@@ -10,10 +10,12 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel
 
+from spanledger.config.delivery import DeliverySection
 from spanledger.model.received import Signal
 
 
@@ -46,18 +48,31 @@ class Component:
     factory_at: str | None = None
     """What builds it; see `spanledger.service` for the arguments that each kind is given. None: it only sets
     something of the pipeline."""
+    store_at: str | None = None
+    """Of an exporter whose runs can be read: what reads them, a `spanledger.exporters.store.RunStore`."""
     signals: tuple[Signal, ...] = _ALL_SIGNALS
 
     @property
     def settings(self) -> SettingsModel:
-        """The settings model."""
+        """The settings model; an exporter's with the keys that every exporter has."""
         found: SettingsModel = load(self.settings_at)
-        return found
+        return with_delivery(found) if self.kind is Kind.EXPORTERS else found
 
     @property
     def factory(self) -> Any:
         """The class or function that builds it."""
         return load(self.factory_at) if self.factory_at else None
+
+    @property
+    def store(self) -> Any:
+        """The class of the store behind an exporter, None where it cannot be read."""
+        return load(self.store_at) if self.store_at else None
+
+
+@cache
+def with_delivery(settings: SettingsModel) -> SettingsModel:
+    """The settings of an exporter and `DeliverySection` in one model, so that mistakes in either look the same."""
+    return type(settings.__name__, (settings, DeliverySection), {"__module__": settings.__module__})
 
 
 def load(reference: str) -> Any:

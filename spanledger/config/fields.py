@@ -67,6 +67,8 @@ def _scalar(node: Scalar, allowed: list[Any]) -> Any:
         if any(is_model(kind) for kind in allowed):
             return {}
         return "" if node.reference is not None and wants_text(allowed) else None
+    if isinstance(node.value, float) and float in allowed and str not in allowed:
+        return node.text  # a duration is a float in code, and 1.5 is none: it lacks the unit
     if isinstance(node.value, str) or type(node.value) in allowed or not wants_text(allowed):
         return node.value
     return node.text

@@ -6,18 +6,19 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from spanledger.pipeline.settings import BatchSettings
 from spanledger.settings import Duration, Settings
 
 
-class BatchSettings(Settings):
+class BatchProcessorSettings(Settings):
     """Processor `batch`: how records are cut into writes."""
 
-    send_batch_size: int = Field(default=8192, ge=0)
+    send_batch_size: int = Field(default=2000, ge=1)
     """A write waits until this many records are there, or `timeout` has passed."""
     timeout: Duration = Field(default=0.2, ge=0)
     """The longest wait for a batch to fill; 0 writes at once."""
     send_batch_max_size: int = Field(default=0, ge=0)
-    """No write holds more records; 0 = no bound but the exporter's own."""
+    """No write holds more records; 0: `send_batch_size` is the bound as well."""
     metadata_keys: list[str] = Field(default_factory=list)
     """Accepted only empty: tenants are kept apart by project, in one batch."""
     metadata_cardinality_limit: int = Field(default=1000, ge=0)
@@ -31,19 +32,26 @@ class BatchSettings(Settings):
             raise ValueError("metadata_keys is not supported: every record carries its project already")
         return self
 
+    def batch(self) -> BatchSettings:
+        """What the pipeline is given."""
+        return BatchSettings(max_items=self.send_batch_size, flush_timeout=self.timeout)
+
 
 class MemoryLimiterSettings(Settings):
-    """Processor `memory_limiter`: how much memory requests may take before senders are told to wait."""
+    """Processor `memory_limiter`: how much memory what waits inside may take. Beyond it the durable log is the place to
+    wait; where the log is in memory, senders are told when to come back."""
 
     check_interval: Duration = Field(default=1.0, ge=0)
-    """Accepted; memory is counted at every request."""
+    """Accepted; what waits is counted when it arrives."""
     limit_mib: int = Field(default=0, ge=0)
-    """MiB of request bodies in flight. 0: `limit_percentage` decides."""
+    """MiB for everything that waits: an eighth for bodies before the mapping, half for records before the exporters
+    or for the log in memory. 0: `limit_percentage` decides. Never raises a bound of the pipeline."""
     spike_limit_mib: int = Field(default=0, ge=0)
-    """Accepted: senders are told to wait above `limit_mib` less this."""
+    """Taken off `limit_mib`."""
     limit_percentage: int = Field(default=0, ge=0, le=100)
     """The limit in per cent of the memory of the machine or its cgroup."""
     spike_limit_percentage: int = Field(default=0, ge=0, le=100)
+    """Taken off `limit_percentage`."""
     min_gc_interval_when_soft_limited: Duration = 10.0
     """Accepted; without effect here."""
     min_gc_interval_when_hard_limited: Duration = 0.0
@@ -55,4 +63,6 @@ class MemoryLimiterSettings(Settings):
             raise ValueError("'limit_mib' or 'limit_percentage' must be greater than zero")
         if self.limit_mib and self.spike_limit_mib >= self.limit_mib:
             raise ValueError("'limit_mib' must be greater than 'spike_limit_mib'")
+        if not self.limit_mib and self.spike_limit_percentage >= self.limit_percentage:
+            raise ValueError("'limit_percentage' must be greater than 'spike_limit_percentage'")
         return self

@@ -18,12 +18,12 @@ COMPONENTS: Final[Registry] = registry(
         Kind.PROCESSORS,
         "batch",
         "how many records one write to a store holds, and how long it waits for them",
-        "spanledger.config.processors:BatchSettings",
+        "spanledger.config.processors:BatchProcessorSettings",
     ),
     Component(
         Kind.PROCESSORS,
         "memory_limiter",
-        "how much memory requests may take before senders are told to wait",
+        "how much memory what waits inside may take",
         "spanledger.config.processors:MemoryLimiterSettings",
     ),
     Component(
@@ -32,6 +32,7 @@ COMPONENTS: Final[Registry] = registry(
         "runs into a ClickHouse server (http://, https://) or the embedded engine (chdb:///path)",
         "spanledger.exporters.clickhouse.settings:ClickHouseSettings",
         "spanledger.exporters.clickhouse:ClickHouseExporter",
+        store_at="spanledger.exporters.clickhouse:ClickHouseStore",
     ),
     Component(
         Kind.EXPORTERS,

@@ -51,6 +51,7 @@ class GrpcSettings(Settings):
     """OTLP over gRPC."""
 
     endpoint: Endpoint = "localhost:4317"
+    """Where to listen."""
     max_recv_msg_size_mib: Size = 64
     """Largest request message in MiB, before and after decompression."""
     max_concurrent_streams: Size | None = None
@@ -75,9 +76,13 @@ class HttpSettings(Settings):
     """OTLP over HTTP."""
 
     endpoint: Endpoint = "localhost:4318"
+    """Where to listen."""
     traces_url_path: str = "/v1/traces"
+    """Path of trace requests."""
     logs_url_path: str = "/v1/logs"
+    """Path of log requests."""
     metrics_url_path: str = "/v1/metrics"
+    """Path of metric requests."""
     max_request_body_size: Size = 64 * MEBIBYTE
     """Largest request body in bytes, as it arrives."""
     max_decompressed_body_size: Size | None = None

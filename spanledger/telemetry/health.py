@@ -31,18 +31,18 @@ class HealthCheck:
         self._up_since = 0.0
         self._started = 0.0
         self._runner: web.AppRunner | None = None
-        self.endpoint = settings.endpoint
+        self.address = settings.endpoint
         """Where it listens; after `start`, with the port that was taken for port 0."""
 
     async def start(self) -> None:
         """Begin to listen. Raises `ConfigError` when the endpoint cannot be had."""
         app = web.Application()
         app.router.add_get(self._settings.path, self._answer)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         host, port = split_endpoint(self._settings.endpoint)
         try:
-            await web.TCPSite(runner, host or None, port, shutdown_timeout=1.0).start()
+            await web.TCPSite(runner, host or None, port).start()
         except OSError as error:
             await runner.cleanup()
             reason = error.strerror or str(error)
@@ -50,7 +50,7 @@ class HealthCheck:
         self._runner = runner
         self._up_since, self._started = time.time(), time.monotonic()
         taken = runner.addresses[0][1]
-        self.endpoint = f"[{host}]:{taken}" if ":" in host else f"{host}:{taken}"
+        self.address = f"[{host}]:{taken}" if ":" in host else f"{host}:{taken}"
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -10,12 +10,16 @@ from spanledger.settings import Duration, Endpoint, Settings
 
 
 class SamplingSettings(Settings):
-    """Accepted for the Collector's sake; every log line is written."""
+    """Accepted; every log line is written."""
 
     enabled: bool = True
+    """Accepted; without effect."""
     tick: Duration = 10.0
+    """Accepted; without effect."""
     initial: int = Field(default=10, ge=0)
+    """Accepted; without effect."""
     thereafter: int = Field(default=100, ge=0)
+    """Accepted; without effect."""
 
 
 class LogsSettings(Settings):
@@ -44,17 +48,24 @@ class MetricsSettings(Settings):
     """`service::telemetry::metrics`: accepted; this version publishes no metrics of its own."""
 
     level: Literal["none", "basic", "normal", "detailed"] = "normal"
+    """Accepted; without effect."""
     address: str | None = None
+    """Accepted; without effect."""
     readers: list[dict[str, Any]] = []
+    """Accepted; without effect."""
     views: list[dict[str, Any]] = []
+    """Accepted; without effect."""
 
 
 class TracesSettings(Settings):
     """`service::telemetry::traces`: accepted; this version traces nothing of its own."""
 
     level: Literal["none", "basic", "normal", "detailed"] = "none"
+    """Accepted; without effect."""
     processors: list[dict[str, Any]] = []
+    """Accepted; without effect."""
     propagators: list[str] = []
+    """Accepted; without effect."""
 
 
 class TelemetrySettings(Settings):
@@ -71,7 +82,9 @@ class ResponseBody(Settings):
     """Fixed bodies in place of the JSON status."""
 
     healthy: str | None = None
+    """Body of a 200."""
     unhealthy: str | None = None
+    """Body of a 503."""
 
 
 class HealthCheckSettings(Settings):

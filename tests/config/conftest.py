@@ -50,7 +50,7 @@ class NothingSettings(Settings):
 HERE = __name__
 TEST_REGISTRY: Registry = registry(
     Component(Kind.RECEIVERS, "otlp", "", f"{HERE}:ReceiverSettings"),
-    Component(Kind.PROCESSORS, "batch", "", "spanledger.config.processors:BatchSettings"),
+    Component(Kind.PROCESSORS, "batch", "", "spanledger.config.processors:BatchProcessorSettings"),
     Component(Kind.PROCESSORS, "memory_limiter", "", "spanledger.config.processors:MemoryLimiterSettings"),
     Component(Kind.EXPORTERS, "clickhouse", "", f"{HERE}:StoreSettings"),
     Component(Kind.EXPORTERS, "debug", "", f"{HERE}:NothingSettings"),

@@ -266,7 +266,7 @@ def test_a_mistake_in_the_second_file_is_shown_there(mistakes: Mistakes) -> None
         "invalid configuration: 1 error\n"
         "c1.yaml:3:5: exporters::debug::verbosity: 'exporters::debug' has invalid keys: verbosity\n"
         "    found         verbosity\n"
-        "    expected      no key at all"
+        "    expected      one of retry_on_failure, sending_queue"
     )
 
 

@@ -5,6 +5,7 @@ import yaml
 from spanledger.config.show import to_yaml
 from tests.config.conftest import MINIMAL, Load
 
+EVERY_EXPORTER = {"sending_queue", "retry_on_failure"}
 TEXT = """\
 exporters:
   clickhouse:
@@ -21,7 +22,9 @@ receivers:
 
 def test_the_printed_configuration_has_every_default_and_no_secret(load: Load) -> None:
     printed = to_yaml(load(MINIMAL, TEXT, env={"PASSWORD": "hunter2"}))
-    assert yaml.safe_load(printed)["exporters"]["clickhouse"] == {
+    printed_store = yaml.safe_load(printed)["exporters"]["clickhouse"]
+    assert printed_store["retry_on_failure"]["max_interval"] == "30s"
+    assert {key: value for key, value in printed_store.items() if key not in EVERY_EXPORTER} == {
         "endpoint": "https://****@host:8443/?password=****&x=1",
         "username": "default",
         "password": "****",

@@ -1,0 +1,124 @@
+"""What a configuration means for the one road that all its pipelines share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import BaseModel
+
+from spanledger.config.components import Kind
+from spanledger.config.delivery import DeliverySection
+from spanledger.config.ids import ComponentId
+from spanledger.config.model import Config, PipelineConfig
+from spanledger.config.processors import BatchProcessorSettings, MemoryLimiterSettings
+from spanledger.config.rules import FILE_STORAGE, used
+from spanledger.model.received import Signal
+from spanledger.pipeline.settings import (
+    BatchSettings,
+    DeliverySettings,
+    Durability,
+    FileStorageSettings,
+    MemoryLogSettings,
+    PipelineSettings,
+)
+
+_Settings = TypeVar("_Settings", bound=BaseModel)
+
+_START_TIMEOUT: Final = 3.0
+"""Seconds that a start waits for stores which do not answer: readiness is promised within five."""
+_BODIES_SHARE: Final = 8
+"""An eighth of the memory limit is for bodies that wait for the mapping: decoded, they take several times as much."""
+_RECORDS_SHARE: Final = 2
+"""Half of the limit is for mapped records, shared by the exporters, or for the log where it is in memory."""
+
+
+def pipeline_settings(config: Config) -> PipelineSettings:
+    """Settings of the whole road."""
+    log = next((config.components[Kind.EXTENSIONS][id_] for id_ in config.extensions if id_.type == FILE_STORAGE), None)
+    settings = PipelineSettings(start_timeout=_START_TIMEOUT)
+    if isinstance(log, FileStorageSettings):
+        settings = settings.model_copy(update={"log": log})
+    else:
+        settings = settings.model_copy(update={"durability": Durability.MEMORY})
+    limit = memory_limit(config)
+    if limit is None:
+        return settings
+    memory = MemoryLogSettings(max_bytes=min(settings.memory.max_bytes, limit // _RECORDS_SHARE))
+    bodies = min(settings.handoff_bytes, limit // _BODIES_SHARE)
+    return settings.model_copy(update={"handoff_bytes": bodies, "memory": memory})
+
+
+def delivery_settings(config: Config) -> dict[ComponentId, DeliverySettings]:
+    """Settings of the delivery to each exporter."""
+    exporters = used(config, Kind.EXPORTERS)
+    limit = memory_limit(config)
+    found: dict[ComponentId, DeliverySettings] = {}
+    for id_, settings in exporters.items():
+        section = settings if isinstance(settings, DeliverySection) else DeliverySection()
+        delivery = section.settings(_batch_of(config, id_))
+        if limit is not None:
+            share = max(limit // _RECORDS_SHARE // len(exporters), 1)
+            delivery = delivery.model_copy(update={"buffer_bytes": min(delivery.buffer_bytes, share)})
+        found[id_] = delivery
+    return found
+
+
+def signals_of_exporter(config: Config, exporter: ComponentId) -> frozenset[Signal]:
+    """The signals of the pipelines that lead to an exporter."""
+    return frozenset(id_.signal for id_, pipeline in config.pipelines.items() if exporter in pipeline.exporters)
+
+
+def without_effect(config: Config) -> Iterator[str]:
+    """What the configuration asks for and will not happen, one line each."""
+    for id_, settings in used(config, Kind.EXPORTERS).items():
+        if isinstance(settings, DeliverySection):
+            yield from (f"exporters::{id_}::{text}" for text in settings.without_effect())
+    telemetry = config.telemetry
+    if {"address", "readers", "views"} & telemetry.metrics.model_fields_set:
+        yield "service::telemetry::metrics has no effect; this version publishes no metrics"
+    if telemetry.traces.model_fields_set:
+        yield "service::telemetry::traces has no effect; this version traces nothing of its own"
+
+
+def memory_limit(config: Config) -> int | None:
+    """Bytes that the strictest `memory_limiter` in use allows, less its spike; None without one."""
+    limits = [_bytes_allowed(settings) for settings in _processors(config, MemoryLimiterSettings, lambda _: True)]
+    return min(limits, default=None)
+
+
+def _bytes_allowed(settings: MemoryLimiterSettings) -> int:
+    if settings.limit_mib:
+        return (settings.limit_mib - settings.spike_limit_mib) << 20
+    share = settings.limit_percentage - settings.spike_limit_percentage
+    return available_memory() * share // 100
+
+
+def available_memory() -> int:
+    """Bytes of memory of the machine or, where one is set, the limit of its cgroup (version 2, then 1)."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(file).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            return min(physical, int(text))
+    return physical
+
+
+def _batch_of(config: Config, exporter: ComponentId) -> BatchSettings:
+    found = _processors(config, BatchProcessorSettings, lambda pipeline: exporter in pipeline.exporters)
+    return next((settings.batch() for settings in found), BatchSettings())
+
+
+def _processors(config: Config, kind: type[_Settings], wanted: Callable[[PipelineConfig], bool]) -> Iterator[_Settings]:
+    """Settings of the processors of a kind in the wanted pipelines, in the order written."""
+    for pipeline in config.pipelines.values():
+        if wanted(pipeline):
+            for id_ in pipeline.processors:
+                settings = config.components[Kind.PROCESSORS][id_]
+                if isinstance(settings, kind):
+                    yield settings

@@ -1,0 +1,141 @@
+"""What no single component can check: things that two sections say about each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from spanledger.config.components import Kind, Registry
+from spanledger.config.ids import ComponentId, parse_id
+from spanledger.config.model import Config
+from spanledger.config.problem import Problem, nearest, one_of
+
+FILE_STORAGE = "file_storage"
+API = "api"
+
+
+class _Api(Protocol):
+    exporter: str | None
+
+
+def problems_between(config: Config, registry: Registry) -> Iterator[Problem]:
+    """Every contradiction between components that are used."""
+    yield from _one_log(config)
+    yield from _storage_of_queues(config)
+    yield from _stores_of_apis(config, registry)
+    yield from _endpoints(config)
+    yield from _embedded_stores(config)
+
+
+def used(config: Config, kind: Kind) -> dict[ComponentId, BaseModel]:
+    """Settings of the components that a pipeline or `service::extensions` names, in the order of the configuration."""
+    if kind is Kind.EXTENSIONS:
+        names = set(config.extensions)
+    else:
+        names = {id_ for pipeline in config.pipelines.values() for id_ in getattr(pipeline, kind.value)}
+    return {id_: settings for id_, settings in config.components[kind].items() if id_ in names}
+
+
+def readable_exporters(config: Config, registry: Registry) -> list[ComponentId]:
+    """Exporters in use whose runs can be read."""
+    known = registry[Kind.EXPORTERS]
+    return [id_ for id_ in used(config, Kind.EXPORTERS) if known[id_.type].store_at]
+
+
+def store_of_api(config: Config, registry: Registry, settings: _Api) -> ComponentId:
+    """The exporter whose store an `api` extension reads. The configuration was checked."""
+    if settings.exporter is not None:
+        return parse_id(settings.exporter)
+    return readable_exporters(config, registry)[0]
+
+
+def _one_log(config: Config) -> Iterator[Problem]:
+    logs = [id_ for id_ in config.extensions if id_.type == FILE_STORAGE]
+    for position, id_ in enumerate(config.extensions):
+        if id_ in logs[1:]:
+            path = ("service", "extensions")
+            text = f'references a second {FILE_STORAGE}, "{id_}"; there is one log'
+            yield Problem(path, text, config.origin(*path, str(position)), expected=str(logs[0]))
+
+
+def _storage_of_queues(config: Config) -> Iterator[Problem]:
+    logs = [str(id_) for id_ in config.extensions if id_.type == FILE_STORAGE]
+    for id_, settings in used(config, Kind.EXPORTERS).items():
+        queue: Any = getattr(settings, "sending_queue", None)
+        if queue is not None and queue.storage is not None and queue.storage not in logs:
+            path = (Kind.EXPORTERS, str(id_), "sending_queue", "storage")
+            yield Problem(
+                path,
+                f'references extension "{queue.storage}" which is not in service::extensions',
+                config.origin(*path),
+                queue.storage,
+                one_of(logs) if logs else f"a {FILE_STORAGE} extension",
+                nearest(queue.storage, logs),
+            )
+
+
+def _stores_of_apis(config: Config, registry: Registry) -> Iterator[Problem]:
+    readable = [str(id_) for id_ in readable_exporters(config, registry)]
+    types = [component.type for component in registry[Kind.EXPORTERS].values() if component.store_at]
+    for id_, settings in used(config, Kind.EXTENSIONS).items():
+        if id_.type != API:
+            continue
+        wanted: str | None = getattr(settings, "exporter", None)
+        path = (Kind.EXTENSIONS, str(id_), "exporter")
+        if wanted is None and not readable:
+            text = "no pipeline has an exporter whose runs can be read"
+            yield Problem(path, text, config.origin(*path), expected=one_of(types))
+        elif wanted is not None and wanted not in readable:
+            yield Problem(
+                path,
+                f'references exporter "{wanted}", which no pipeline names or whose runs cannot be read',
+                config.origin(*path),
+                wanted,
+                one_of(readable) if readable else one_of(types),
+                nearest(wanted, readable),
+            )
+
+
+def endpoints(settings: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(key path, value) of every address that a receiver or an extension listens on."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name == "endpoint" and isinstance(value, str):
+            yield (*path, name), value
+        elif isinstance(value, BaseModel):
+            yield from endpoints(value, (*path, name))
+
+
+def listeners(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(key path, address) of everything that listens."""
+    for kind in (Kind.RECEIVERS, Kind.EXTENSIONS):
+        for id_, settings in used(config, kind).items():
+            yield from endpoints(settings, (kind, str(id_)))
+
+
+def _endpoints(config: Config) -> Iterator[Problem]:
+    taken: dict[str, tuple[str, ...]] = {}
+    for path, address in listeners(config):
+        if address.endswith(":0"):
+            continue
+        folded = address.replace("localhost:", "127.0.0.1:")
+        before = taken.setdefault(folded, path)
+        if before != path:
+            text = f"{address} is taken by {'::'.join(before)}"
+            yield Problem(path, text, config.origin(*path), address, "an address of its own")
+
+
+def _embedded_stores(config: Config) -> Iterator[Problem]:
+    """One process can hold one folder of the embedded engine (`spanledger.exporters.clickhouse.embedded`)."""
+    first: str | None = None
+    for id_, settings in used(config, Kind.EXPORTERS).items():
+        folder: str | None = getattr(settings, "embedded_path", None)
+        if folder is None:
+            continue
+        first = first or folder
+        if folder != first:
+            path = (Kind.EXPORTERS, str(id_), "endpoint")
+            text = "a process can hold one embedded store"
+            yield Problem(path, text, config.origin(*path), f"chdb://{folder}", f"chdb://{first}")

@@ -1,0 +1,301 @@
+"""A running process, built from a configuration: what starts when, what is told to the user, how it ends.
+
+Start: health check, then exporters and log (the pipeline), then receivers; nobody is listened to before what they send
+has somewhere to go. Stop: not ready, receivers, pipeline, API, health check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from signal import SIGINT, SIGTERM
+from typing import Any, Final
+
+from spanledger._version import __version__
+from spanledger.config import ComponentId, Config, InvalidConfiguration, Kind, Problem
+from spanledger.config.components import Registry
+from spanledger.config.pipeline import delivery_settings, pipeline_settings, signals_of_exporter
+from spanledger.config.registry import COMPONENTS
+from spanledger.config.rules import API, listeners, store_of_api, used
+from spanledger.errors import ConfigError, SpanledgerError, StoreUnavailable
+from spanledger.exporters.base import Exporter
+from spanledger.exporters.select import Select
+from spanledger.exporters.store import RunStore
+from spanledger.mapping import KEYS, Mapper
+from spanledger.mapping.cost import PriceList
+from spanledger.model.received import Decoded, Encoding, Signal
+from spanledger.pipeline import Pipeline, create_log
+from spanledger.pipeline.settings import Durability, WhenFull
+from spanledger.receiver.wire import decode
+from spanledger.settings import split_endpoint
+
+logger = logging.getLogger(__name__)
+
+_RUN_KINDS: Final = frozenset({"run", "score", "thread"})
+_STORE_RETRY: Final = 2.0
+"""Seconds between two attempts to reach the store that the API reads."""
+
+
+def decode_body(signal: Signal, encoding: Encoding, body: bytes) -> Decoded:
+    """`spanledger.model.received.Decode` with the mapping's key table."""
+    return decode(signal, encoding, body, KEYS)
+
+
+class Service:
+    """Everything that a configuration asks for, in one process."""
+
+    def __init__(self, config: Config, registry: Registry = COMPONENTS) -> None:
+        self._config = config
+        self._registry = registry
+        self._settings = pipeline_settings(config)
+        self.pipeline = Pipeline(
+            create_log(self._settings),
+            decode_body,
+            partial(Mapper, PriceList()),
+            {str(id_): self._exporter(id_, settings) for id_, settings in used(config, Kind.EXPORTERS).items()},
+            self._settings,
+            delivery={str(id_): settings for id_, settings in delivery_settings(config).items()},
+        )
+        self._receivers: dict[ComponentId, Any] = {}
+        self._extensions: dict[ComponentId, Any] = {}
+        self._stores: list[RunStore] = []
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._has_pipeline = False
+        self._not_ready: str | None = "starting"
+
+    # What is built of what.
+
+    def _factory(self, kind: Kind, id_: ComponentId) -> Any:
+        return self._registry[kind][id_.type].factory
+
+    def _exporter(self, id_: ComponentId, settings: Any) -> Exporter:
+        exporter: Exporter = self._factory(Kind.EXPORTERS, id_)(settings)
+        signals = signals_of_exporter(self._config, id_)
+        if Signal.METRICS not in signals:
+            return Select(exporter, _RUN_KINDS)
+        return exporter if len(signals) > 1 else Select(exporter, frozenset({"metric"}))
+
+    # Start and stop.
+
+    async def start(self) -> None:
+        """Start everything in order. Raises `SpanledgerError`, naming the key where one is at fault; everything is
+        stopped again then."""
+        try:
+            extensions = used(self._config, Kind.EXTENSIONS)
+            for id_ in self._config.extensions:
+                if id_.type == "health_check":
+                    health = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], self.not_ready, self.status)
+                    await self._started(Kind.EXTENSIONS, id_, health.start())
+                    self._extensions[id_] = health
+            await self.pipeline.start()
+            self._has_pipeline = True
+            for id_ in self._config.extensions:
+                if id_.type == API:
+                    await self._start_api(id_, extensions[id_])
+            for id_, settings in used(self._config, Kind.RECEIVERS).items():
+                signals = self._config.signals_of(id_)
+                receiver = self._factory(Kind.RECEIVERS, id_)(settings, KEYS, self.pipeline.intake, signals=signals)
+                await self._started(Kind.RECEIVERS, id_, receiver.start())
+                self._receivers[id_] = receiver
+        except BaseException:
+            await self.stop(0)
+            raise
+        self._not_ready = None
+
+    async def stop(self, grace_seconds: float) -> bool:
+        """Stop everything in order; whether all that was accepted is delivered. What is not stays in the durable log
+        for the next start."""
+        self._not_ready = "stopping"
+        deadline = time.monotonic() + grace_seconds
+        await asyncio.gather(*(receiver.stop(grace_seconds) for receiver in self._receivers.values()))
+        drained = await self.pipeline.stop(max(deadline - time.monotonic(), 0)) if self._has_pipeline else True
+        for task in self._waiting:
+            task.cancel()
+        await asyncio.gather(*self._waiting, return_exceptions=True)
+        for extension in reversed(self._extensions.values()):
+            await extension.stop()
+        for store in self._stores:
+            await store.close()
+        return drained
+
+    async def _start_api(self, id_: ComponentId, settings: Any) -> None:
+        """Reads from its store with connections of its own, and listens once the store has answered."""
+        source = store_of_api(self._config, self._registry, settings)
+        component = self._registry[Kind.EXPORTERS][source.type]
+        store: RunStore = component.store(self._config.components[Kind.EXPORTERS][source])
+        server = self._factory(Kind.EXTENSIONS, id_)(settings, store)
+        self._extensions[id_] = server
+        try:
+            await store.start()
+        except StoreUnavailable as error:
+            logger.warning("the API waits for its store", extra={"exporter": str(source), "reason": str(error)})
+            task = asyncio.create_task(self._start_api_later(id_, server, store))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
+            return
+        self._stores.append(store)
+        await self._started(Kind.EXTENSIONS, id_, server.start())
+
+    async def _start_api_later(self, id_: ComponentId, server: Any, store: RunStore) -> None:
+        while True:
+            await asyncio.sleep(_STORE_RETRY)
+            try:
+                await store.start()
+                self._stores.append(store)
+                await self._started(Kind.EXTENSIONS, id_, server.start())
+            except StoreUnavailable:
+                continue
+            except SpanledgerError as error:
+                logger.error("the API cannot start", extra={"reason": str(error)})
+                return
+            logger.info("the API listens", extra={"address": server.address})
+            return
+
+    async def _started(self, kind: Kind, id_: ComponentId, start: Awaitable[None]) -> None:
+        """Await a start; a `ConfigError` about an address is told with the key where it stands."""
+        try:
+            await start
+        except InvalidConfiguration:
+            raise
+        except ConfigError as error:
+            text = str(error)
+            for path, address in listeners(self._config):
+                host, port = split_endpoint(address)
+                if path[:2] == (kind, str(id_)) and any(shown in text for shown in (address, f"[{host}]:{port}")):
+                    message = text[text.index("cannot listen") :] if "cannot listen" in text else text
+                    expected = "an address of this machine that no other process listens on"
+                    problem = Problem(path, message, self._config.origin(*path), address, expected)
+                    raise InvalidConfiguration([problem]) from error
+            raise
+
+    # What is known of it.
+
+    def not_ready(self) -> str | None:
+        """Why nothing can be accepted now, None when it can."""
+        if self._not_ready is not None:
+            return self._not_ready
+        if self.pipeline.failure is not None and self.pipeline.failure.done():
+            return "the pipeline broke"
+        log = self.pipeline.status().log
+        full = self._settings.log.when_full if self._settings.durability is Durability.DURABLE else WhenFull.REFUSE
+        if log.bytes >= log.max_bytes and full is WhenFull.REFUSE:
+            return "the log is full"
+        return None
+
+    def status(self) -> dict[str, Any]:
+        """Counts of the pipeline, as plain values."""
+        if not self._has_pipeline:
+            return {}
+        return {"pipeline": dataclasses.asdict(self.pipeline.status())}
+
+    def endpoints(self) -> dict[str, str]:
+        """Name → where it listens, of everything that listens."""
+        found: dict[str, str] = {}
+        for id_, receiver in self._receivers.items():
+            if receiver.grpc_address:
+                found[f"{id_} over gRPC"] = receiver.grpc_address
+            if receiver.http_address:
+                found[f"{id_} over HTTP"] = f"http://{receiver.http_address}"
+        for id_, extension in self._extensions.items():
+            found[str(id_)] = f"http://{extension.address}"
+        return found
+
+
+def banner(config: Config, service: Service, seconds: float) -> str:
+    """What a person at a terminal needs once everything runs."""
+    shown = service.endpoints()
+    width = max(map(len, shown), default=0)
+    lines = [f"spanledger {__version__} is ready after {seconds:.1f} s"]
+    lines += [f"  {name:<{width}}  {address}" for name, address in shown.items()]
+    for exporter in used(config, Kind.EXPORTERS).values():
+        endpoint = getattr(exporter, "endpoint", None)
+        if endpoint is not None:
+            lines.append(f"  {'ledger':<{width}}  {endpoint}")
+    http = next((address for name, address in shown.items() if name.endswith("HTTP")), None)
+    if http is not None:
+        here = http.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
+        lines.append(f"Send to it:    export OTEL_EXPORTER_OTLP_ENDPOINT={here}")
+    if any(name.partition("/")[0] == API for name in shown):
+        lines.append(f"Look at runs:  {_program()} runs")
+    return "\n".join(lines)
+
+
+def _program() -> str:
+    """How to call this program again from the same terminal."""
+    called = sys.argv[0]
+    if Path(called).name != "spanledger":
+        return "python -m spanledger"
+    found = shutil.which("spanledger")
+    return "spanledger" if found and Path(found).samefile(called) else called
+
+
+def event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    """What makes the event loop: uvloop where it is installed, which it is not on every platform."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+async def serve(config: Config, grace_seconds: float, ready: Callable[[Service], None]) -> bool:
+    """Run until SIGTERM or SIGINT, then stop within the grace; a second signal cuts it short. `ready` is called once
+    everything listens. Whether all that was accepted is delivered. Raises `SpanledgerError` when it cannot start, and
+    whatever broke the pipeline."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    at_once = asyncio.Event()
+
+    def ask() -> None:
+        (at_once if asked.is_set() else asked).set()
+
+    for number in (SIGTERM, SIGINT):
+        loop.add_signal_handler(number, ask)
+    service = Service(config)
+    starting = asyncio.create_task(service.start())
+    stopping = asyncio.create_task(asked.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return True
+    await starting
+    # What the start made stays for the life of the process: no collection needs to look at it again.
+    gc.collect()
+    gc.freeze()
+    ready(service)
+    failure = service.pipeline.failure
+    assert failure is not None  # noqa: S101  # set by start
+    ends: list[asyncio.Future[Any]] = [stopping, failure]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not asked.is_set():
+        logger.critical("stopping: a part of the pipeline broke")
+    else:
+        logger.info("stopping", extra={"grace": f"{grace_seconds:g}s"})
+    drained = await _stop(service, grace_seconds, at_once)
+    if failure.done() and not failure.cancelled():
+        failure.result()
+    return drained
+
+
+async def _stop(service: Service, grace_seconds: float, at_once: asyncio.Event) -> bool:
+    stop = asyncio.create_task(service.stop(grace_seconds))
+    cut = asyncio.create_task(at_once.wait())
+    await asyncio.wait([stop, cut], return_when=asyncio.FIRST_COMPLETED)
+    cut.cancel()
+    if not stop.done():
+        logger.warning("stopping at once")
+        stop.cancel()
+    try:
+        return await stop
+    except asyncio.CancelledError:
+        return False
