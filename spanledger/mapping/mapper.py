@@ -45,7 +45,7 @@ class MemoryLimits:
 class _Trace:
     """Everything remembered of one trace."""
 
-    __slots__ = ("drafts", "emitted", "events", "size", "spans", "statements", "threads", "touched_ns")
+    __slots__ = ("drafts", "emitted", "events", "items", "size", "spans", "statements", "threads", "touched_ns")
 
     def __init__(self) -> None:
         self.spans: dict[str, Facts] = {}
@@ -53,12 +53,12 @@ class _Trace:
         self.drafts: dict[str, Draft] = {}
         self.emitted: dict[str, Run] = {}
         self.threads: dict[str, Thread] = {}
+        self.items = 0
+        """Spans and events held."""
         self.statements = 0
+        """Everything new that was ever said of the trace; the source of versions."""
         self.size = 0
         self.touched_ns = 0
-
-    def __len__(self) -> int:
-        return len(self.spans) + sum(map(len, self.events.values()))
 
 
 class Mapper:
@@ -92,6 +92,8 @@ class Mapper:
             trace.touched_ns = max(trace.touched_ns, now_ns)
             changed, unbilled = self._resolve(project_id, trace_id, trace, span_ids)
             records.extend(changed)
+            if trace.items > self._limits.max_items_per_trace:
+                self._forget((project_id, trace_id), trace)
             for other in unbilled:
                 if (project_id, other) in self._traces:
                     touched.setdefault(other, set())
@@ -120,6 +122,7 @@ class Mapper:
                 return
         else:
             self._items += 1
+            trace.items += 1
         trace.spans[span.span_id] = span
         trace.statements += 1
         self._grow(trace, _size(span))
@@ -153,6 +156,7 @@ class Mapper:
             return
         events.append(event)
         self._items += 1
+        trace.items += 1
         trace.statements += 1
         self._grow(trace, _size_of(event.attributes))
         touched.setdefault(record.trace_id, set()).add(record.span_id)
@@ -229,13 +233,10 @@ class Mapper:
             ):
                 break
             self._forget(key, trace)
-        for key, trace in list(self._traces.items())[-64:]:
-            if len(trace) > limits.max_items_per_trace:
-                self._forget(key, trace)
 
     def _forget(self, key: tuple[str, str], trace: _Trace) -> None:
         del self._traces[key]
-        self._items -= len(trace)
+        self._items -= trace.items
         self._bytes -= trace.size
 
 
