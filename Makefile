@@ -33,7 +33,7 @@ format: $(VENV)/.installed-dev ## Mend style
 	$(BIN)/ruff format .
 
 e2e: $(VENV)/.installed-dev ## Run real SDKs against a running spanledger
-	$(BIN)/python -m pytest -m e2e tests/e2e $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m e2e tests/e2e $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure CPU per span; prints JSON
 	@$(BIN)/python benchmarks/run.py $(ARGS)
