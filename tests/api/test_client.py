@@ -1,0 +1,92 @@
+"""The client of the command line, against the real server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from spanledger.api.client import ApiClient, ApiError
+from spanledger.api.server import ApiServer
+from tests.exporters.ledger import Ledger
+from tests.exporters.records import as_json, make_run, make_score, recent
+
+
+@pytest.fixture
+async def api(server: ApiServer) -> AsyncIterator[ApiClient]:
+    with ApiClient(server.address) as client:
+        yield client
+
+
+async def test_the_client_reads_what_the_server_serves(ledger: Ledger, api: ApiClient) -> None:
+    run = make_run(trace_id="a" * 32, user_id="ü & 1", started_at=recent(1))
+    score = make_score(run, "thumb", "up")
+    await ledger.write(run, score, make_run(started_at=recent(2)))
+
+    def read() -> None:
+        first = api.runs(limit=1)
+        assert [found["run_id"] for found in first["data"]] == [run.run_id]
+        assert len(api.runs(limit=1, cursor=first["next_cursor"])["data"]) == 1
+        assert len(api.runs(filters={"user": "ü & 1", "type": ["llm", "tool"], "model": None})["data"]) == 1
+        assert api.run(run.run_id) == as_json(run)
+        assert [found["run_id"] for found in api.related(run.run_id)] == [run.run_id]
+        assert api.scores(run.run_id) == [as_json(score)]
+        assert api.usage({"user": "ü & 1"})["runs"] == 1
+        assert api.resolve(run.run_id[:8]) == run.run_id
+
+    await asyncio.to_thread(read)
+
+
+async def test_an_error_of_the_server_keeps_its_words(api: ApiClient) -> None:
+    with pytest.raises(ApiError, match=r"^no run has this id$") as unknown:
+        await asyncio.to_thread(api.run, "7")
+    with pytest.raises(ApiError, match=r"^limit: expected an integer from 1 to 500$") as wrong:
+        await asyncio.to_thread(api.runs, limit=0)
+
+    assert (unknown.value.status, wrong.value.status) == (404, 422)
+
+
+async def test_a_beginning_that_names_no_single_run_is_refused(ledger: Ledger, api: ApiClient) -> None:
+    await ledger.write(*(make_run() for _ in range(20)))  # more than there are hex digits
+
+    first = [run["run_id"][0] for run in (await asyncio.to_thread(api.runs))["data"]]
+    shared = next(digit for digit in first if first.count(digit) > 1)
+
+    with pytest.raises(ApiError, match=r"no recent run has an id that begins with 'x'; give the whole id"):
+        await asyncio.to_thread(api.resolve, "x")
+    with pytest.raises(ApiError, match=r"of the newest 20 runs have an id that begins with"):
+        await asyncio.to_thread(api.resolve, shared)
+
+
+async def test_a_server_that_is_away_is_named(unused_tcp_port: int) -> None:
+    with pytest.raises(
+        ApiError, match=rf"cannot reach the API at http://127.0.0.1:{unused_tcp_port}: Connection refused"
+    ):
+        await asyncio.to_thread(ApiClient(f"127.0.0.1:{unused_tcp_port}").runs)
+
+
+async def test_another_server_is_recognised() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text="<html>hello</html>")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+
+    with (
+        ApiClient(f"http://127.0.0.1:{port}/") as api,
+        pytest.raises(ApiError, match=rf"http://127.0.0.1:{port} does not answer as spanledger does \(HTTP 200\)"),
+    ):
+        await asyncio.to_thread(api.runs)
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("endpoint", ["", "ftp://host", "http://"])
+def test_an_address_that_is_none_is_refused(endpoint: str) -> None:
+    with pytest.raises(ApiError, match="expected an address such as"):
+        ApiClient(endpoint)
