@@ -45,11 +45,18 @@ class MemoryLimits:
 class _Trace:
     """Everything remembered of one trace."""
 
-    __slots__ = ("drafts", "emitted", "events", "items", "size", "spans", "statements", "threads", "touched_ns")
+    __slots__ = (
+        "answers", "drafts", "emitted", "events", "items", "named", "size", "spans", "statements", "threads",
+        "touched_ns",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.spans: dict[str, Facts] = {}
         self.events: dict[str, list[Event]] = {}
+        self.answers: dict[str, set[str]] = {}
+        """Response id → spans of that model call."""
+        self.named: dict[str, list[tuple[str, Event]]] = {}
+        """Response id → log records which name it, each with the span id it carries."""
         self.drafts: dict[str, Draft] = {}
         self.emitted: dict[str, Run] = {}
         self.threads: dict[str, Thread] = {}
@@ -126,7 +133,11 @@ class Mapper:
         trace.spans[span.span_id] = span
         trace.statements += 1
         self._grow(trace, _size(span))
-        touched.setdefault(span.trace_id, set()).add(span.span_id)
+        changed = touched.setdefault(span.trace_id, set())
+        changed.add(span.span_id)
+        if isinstance(span.response_id, str):
+            trace.answers.setdefault(span.response_id, set()).add(span.span_id)
+            changed.update(origin for origin, _ in trace.named.get(span.response_id, ()))
         for event in span.events:
             if event.name in EVALUATION_EVENTS:
                 score = evaluation_score(project_id, span.trace_id, span.span_id, event)
@@ -159,7 +170,12 @@ class Mapper:
         trace.items += 1
         trace.statements += 1
         self._grow(trace, _size_of(event.attributes))
-        touched.setdefault(record.trace_id, set()).add(record.span_id)
+        changed = touched.setdefault(record.trace_id, set())
+        changed.add(record.span_id)
+        response_id = _response_named(event)
+        if response_id is not None:
+            trace.named.setdefault(response_id, []).append((record.span_id, event))
+            changed.update(trace.answers.get(response_id, ()))
 
     def _resolve(
         self, project_id: str, trace_id: str, trace: _Trace, span_ids: set[str]
@@ -196,7 +212,7 @@ class Mapper:
         span = trace.spans.get(span_id)
         if span is None:
             return
-        events = sorted([*span.events, *trace.events.get(span_id, ())], key=lambda event: event.time_ns)
+        events = sorted([*span.events, *_log_events(trace, span)], key=lambda event: event.time_ns)
         whole = supplemented(span, events)
         parts = [
             other.span
@@ -238,6 +254,29 @@ class Mapper:
         del self._traces[key]
         self._items -= trace.items
         self._bytes -= trace.size
+
+
+def _response_named(event: Event) -> str | None:
+    """Response id that a supplement names. OpenLIT writes the log record of a streamed call after the call's span
+    has ended, so that it carries the id of the span around it; the response id says which call it was."""
+    if event.name in SUPPLEMENTS:
+        found = event.attributes.get("gen_ai.response.id")
+        if isinstance(found, str) and found:
+            return found
+    return None
+
+
+def _log_events(trace: _Trace, span: Facts) -> list[Event]:
+    """Log records that state facts of a span: those that carry its id, but for those that name another call's
+    response, and those that name its own."""
+    found = []
+    for event in trace.events.get(span.span_id, ()):
+        named = _response_named(event)
+        if named is None or named == span.response_id or named not in trace.answers:
+            found.append(event)
+    if isinstance(span.response_id, str):
+        found.extend(event for origin, event in trace.named.get(span.response_id, ()) if origin != span.span_id)
+    return found
 
 
 def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread]:
