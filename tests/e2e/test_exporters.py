@@ -29,10 +29,17 @@ def answers(runs: list[Run]) -> list[str]:
     return sorted(run["response_id"] for run in runs)
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
-@pytest.mark.parametrize("compression", [None, "gzip"])
+@pytest.mark.parametrize(
+    ("protocol", "path", "compression"),
+    [
+        ("grpc", "", None),
+        ("grpc", "", "gzip"),
+        ("http/protobuf", "", "gzip"),
+        ("http/protobuf", "/v1/otel", None),  # the endpoint that Lunary's documentation gives
+    ],
+)
 async def test_every_call_arrives_once(
-    protocol: str, compression: str | None, exporters: Application, tmp_path: Path
+    protocol: str, path: str, compression: str | None, exporters: Application, tmp_path: Path
 ) -> None:
     environment = {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
     if compression is not None:  # the gRPC exporter (1.45) does not know the word "none"
@@ -41,7 +48,7 @@ async def test_every_call_arrives_once(
         finished = await exporters.run(
             str(CALLS),
             str(BATCH),
-            otlp=ledger.grpc if protocol == "grpc" else ledger.http,
+            otlp=ledger.grpc if protocol == "grpc" else ledger.http + path,
             environment=environment,
         )
         await ledger.drain()
