@@ -16,7 +16,8 @@ STATUSES: Final = ("success", "error", "cancelled", "started")
 
 _TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?"
-    r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))"
+    r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    re.ASCII,
 )
 _TIME_EXPECTED: Final = "a time with its offset, such as 2026-03-01T10:00:00Z"
 _T = TypeVar("_T")

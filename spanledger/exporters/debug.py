@@ -14,7 +14,7 @@ from spanledger.exporters.base import WRITTEN, Exporter, WriteResult
 from spanledger.exporters.lines import json_lines
 from spanledger.exporters.text import printable
 from spanledger.model.records import Metric, Record, Run, Score, Thread, money, rfc3339
-from spanledger.settings import Settings, format_duration
+from spanledger.settings import Settings
 
 
 class DebugSettings(Settings):
@@ -65,9 +65,9 @@ def describe(record: Record) -> str:
         case Run():
             return _run(record)
         case Score():
-            target = record.run_id or record.session_id
+            value = f"{record.name}={json.dumps(record.value)}"
             return _line(
-                "score", f"{record.name}={json.dumps(record.value)}", record.label, target, source=record.source
+                "score", value, record.label, run=record.run_id, session=record.session_id, source=record.source
             )
         case Thread():
             return _line("thread", record.session_id, rfc3339(record.started_at), user=record.user_id)
@@ -88,7 +88,7 @@ def _run(run: Run) -> str:
         if cost is None or cost.total is None
         else f"${money(cost.total)}{'' if run.billable else ' (not counted)'}"
     )
-    took = None if run.duration_ns is None else format_duration(round(run.duration_ns, -6) / 1e9)
+    took = None if run.duration_ns is None else f"{run.duration_ns / 1e9:.3f}s"
     failed = run.error.message or run.error.type if run.error else None
     return _line(
         run.type,
@@ -117,7 +117,7 @@ def _line(kind: str, *facts: str | None, **named: str | None) -> str:
 
 def _count(records: Sequence[Record]) -> str:
     kinds = Counter(record.record for record in records)
-    return f"{len(records)} records: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    return "  ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in kinds.items()) or "nothing"
 
 
 def _fields(record: Record) -> list[str]:
