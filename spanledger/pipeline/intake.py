@@ -45,10 +45,13 @@ class LogIntake(Intake):
         self.listener: Callable[[], None] = lambda: None
         """Called after each commit."""
 
-    def open(self) -> None:
-        """Accept requests from here on. The log must be open."""
+    def follow(self) -> None:
+        """Know the end of the log from here on. The log must be open."""
         self._last = self._log.last_seq
         self._log.on_commit(self._committed)
+
+    def open(self) -> None:
+        """Accept requests from here on."""
         self._closed = False
 
     def close(self) -> None:

@@ -111,16 +111,15 @@ class LogFile:
 
     def open(self) -> Content:
         """Open or create; a damaged file is salvaged first. Raises `LogError`."""
-        salvaged = None
         try:
             finish_salvage(self._directory, NAME)
             try:
                 self._connect()
+                return self._content(salvaged=None)
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise
-                salvaged = self.salvage()
-            return self._content(salvaged)
+                return self._content(self.salvage())
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise LogError(f"cannot open the log {self._path}: {error}") from error

@@ -95,6 +95,7 @@ class Pipeline:
         self.failure = asyncio.get_running_loop().create_future()
         await self._log.open()
         try:
+            self._intake.follow()
             cursors = await self._log.register(list(self._exporters))
             self._saved = dict(cursors)
             for name, cursor in cursors.items():

@@ -19,8 +19,9 @@ from typing import Any, Final
 
 logger = logging.getLogger(__name__)
 
-_BLIND_STEPS: Final = 1_000_000
+_BLIND_STEPS: Final = 2**40
 """How far to look for the next readable row when not even the last number in use can be read."""
+_SINGLE_STEPS: Final = 2000
 _COPY_ROWS: Final = 100
 _TABLES: Final = (
     ("cursors", "name", "name, seq, crc"),
@@ -127,24 +128,45 @@ def _all_rows(source: sqlite3.Connection, table: str, columns: str) -> Iterator[
 def _numbered_rows(
     source: sqlite3.Connection, table: str, key: str, columns: str, last: int | None
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows in order of their integer key; where reading fails, the next key from which it succeeds is looked for."""
-    at, stop = 0, last
-    while True:
+    """Rows in order of their integer key, without those that cannot be read."""
+    select = f"SELECT {columns} FROM {table} NOT INDEXED WHERE {key} > ? ORDER BY {key}"  # noqa: S608
+
+    def readable(after: int) -> bool:
         try:
-            for row in source.execute(
-                f"SELECT {columns} FROM {table} NOT INDEXED WHERE {key} > ? ORDER BY {key}",  # noqa: S608
-                (at,),
-            ):
+            source.execute(select, (after,)).fetchone()
+        except sqlite3.DatabaseError:
+            return False
+        return True
+
+    at: int | None = 0
+    while at is not None:
+        try:
+            for row in source.execute(select, (at,)):
                 at = row[0]
-                stop = last
                 yield row
             return
-        except sqlite3.DatabaseError:
-            if stop is None:
-                stop = at + _BLIND_STEPS
-            at += 1
-            if at > stop:
-                return
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+                return  # no database at all, or a disk that does not answer
+            at = _next_readable(readable, at, last if last is not None else at + _BLIND_STEPS)
+
+
+def _next_readable(readable: Callable[[int], bool], at: int, last: int) -> int | None:
+    """The first place behind `at` from which rows can be read again; None when there is none up to `last`. Goes step by
+    step first, so that a few good rows between two bad pages are found, then in growing strides."""
+    for step in range(at + 1, min(at + _SINGLE_STEPS, last) + 1):
+        if readable(step):
+            return step
+    bad, stride = at + _SINGLE_STEPS, 1
+    while bad < last:
+        good = min(bad + stride, last)
+        if readable(good):
+            while good - bad > 1:
+                middle = (bad + good) // 2
+                bad, good = (bad, middle) if readable(middle) else (middle, good)
+            return good
+        bad, stride = good, stride * 2
+    return None
 
 
 def _last_numbers(source: sqlite3.Connection) -> dict[str, int]:

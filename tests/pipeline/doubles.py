@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from random import Random
 from typing import TypeAlias
 
 from spanledger.errors import PayloadError
@@ -14,7 +15,16 @@ from spanledger.exporters.base import WRITTEN, Exporter, Rejection, WriteResult
 from spanledger.model.received import Decoded, Encoding, Item, Received, Signal
 from spanledger.model.records import Record, Run
 from spanledger.model.span import LogRecord, Span
-from spanledger.pipeline import DurableLog, FileStorageSettings, Log
+from spanledger.pipeline import (
+    DeliverySettings,
+    DurableLog,
+    FileStorageSettings,
+    Log,
+    Mapper,
+    MemoryLog,
+    Pipeline,
+    PipelineSettings,
+)
 from spanledger.pipeline.dead_letters import DeadLetter, LetterKind, StoredLetter, record_key
 
 NewLog: TypeAlias = Callable[..., Log]
@@ -168,7 +178,7 @@ class RecordingExporter(Exporter):
         self.gate = asyncio.Event()
         """Writes wait here."""
         self.gate.set()
-        self.on_stored: Callable[[], None] = lambda: None
+        self.on_stored: Callable[[], object] = lambda: None
         """Called in a write after it stored, before it answers."""
         self.starts = 0
         self.closed = 0
@@ -277,3 +287,41 @@ async def trimmed(log: Log, clock: FakeClock) -> None:
     await clock.advance(1)
     await turns()
     await log.add_dead_letters([letter("after the trim")])
+
+
+def quick(**batch: object) -> DeliverySettings:
+    """Batches that do not wait for more unless told to."""
+    return DeliverySettings.model_validate({"batch": {"flush_timeout": 0, **batch}})
+
+
+@contextlib.asynccontextmanager
+async def running(
+    exporters: Exporter | Mapping[str, Exporter],
+    clock: FakeClock,
+    *,
+    log: Log | None = None,
+    delivery: DeliverySettings | None = None,
+    new_mapper: Callable[[], Mapper] = LedgerMapper,
+    grace: float = 0,
+    **settings: object,
+) -> AsyncIterator[Pipeline]:
+    """A started pipeline. Without grace it ends as abruptly as one that is killed, but for its log."""
+    pipeline = Pipeline(
+        log if log is not None else MemoryLog(clock=clock),
+        decode,
+        new_mapper,
+        {"store": exporters} if isinstance(exporters, Exporter) else exporters,
+        PipelineSettings.model_validate({"delivery": delivery if delivery is not None else quick(), **settings}),
+        clock=clock,
+        random=Random(1),
+    )
+    await pipeline.start()
+    try:
+        yield pipeline
+    finally:
+        await pipeline.stop(grace)
+
+
+async def send(pipeline: Pipeline, *requests: Received) -> None:
+    for received in requests:
+        await pipeline.intake.accept(received)

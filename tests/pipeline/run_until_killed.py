@@ -1,0 +1,69 @@
+"""A pipeline over a store on disk, until somebody kills it. It says what was acknowledged, a line each.
+
+Arguments: directory, first number; with `drain` instead of a number it delivers what is left and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from spanledger.exporters.base import WRITTEN, Exporter, WriteResult
+from spanledger.model.records import Record, Run
+from spanledger.pipeline import DurableLog, FileStorageSettings, Pipeline, PipelineSettings
+from tests.pipeline.doubles import LedgerMapper, decode, quick, request
+
+SENDERS = 16
+
+
+class SqliteStore(Exporter):
+    """Keeps the highest version of each run."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path)
+
+    async def start(self) -> None:
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, version INTEGER, output TEXT) WITHOUT ROWID"
+        )
+
+    async def write(self, records: Sequence[Record], token: str) -> WriteResult:
+        rows = [(record.run_id, record.version, record.output) for record in records if isinstance(record, Run)]
+        with self._connection:
+            self._connection.executemany(
+                "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
+                " SET version = excluded.version, output = excluded.output WHERE excluded.version >= version",
+                rows,
+            )
+        return WRITTEN
+
+    async def close(self) -> None:
+        self._connection.close()
+
+
+async def main(directory: Path, first: str) -> None:
+    log = DurableLog(FileStorageSettings(directory=directory / "log"))
+    settings = PipelineSettings(delivery=quick(max_items=50))
+    pipeline = Pipeline(log, decode, LedgerMapper, {"store": SqliteStore(directory / "store.db")}, settings)
+    await pipeline.start()
+    if first == "drain":
+        assert await pipeline.stop(30)
+        return
+    numbers = iter(range(int(first), sys.maxsize))
+
+    async def send() -> None:
+        for number in numbers:
+            await accepted(f"span {number}")
+            await accepted(f"fact {number} {number * 7}")
+
+    async def accepted(line: str) -> None:
+        await pipeline.intake.accept(request(line))
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    await asyncio.gather(*(send() for _ in range(SENDERS)))
+
+
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
