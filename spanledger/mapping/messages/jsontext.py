@@ -72,20 +72,24 @@ def plain(value: Value, depth: int = MAX_DEPTH) -> Value:
     return clean(str(value))
 
 
-def bounded(value: Value, depth: int = MAX_DEPTH) -> Value:
-    """The same freshly decoded value where it is not nested deeper than `depth`, else a copy cut there."""
+def bounded(value: Value) -> Value:
+    """The same freshly decoded value where it is not nested deeper than `MAX_DEPTH`, else a copy cut there."""
+    return value if _is_shallow(value) else plain(value)
+
+
+def _is_shallow(value: Value) -> bool:
     if not isinstance(value, _CONTAINERS):
-        return value
+        return True
     level: list[Value] = [value]
-    for _ in range(depth):
+    for _ in range(MAX_DEPTH):
         deeper: list[Value] = []
         for container in level:
             items = container.values() if isinstance(container, dict) else container
             deeper += [item for item in items if isinstance(item, _CONTAINERS)]
         if not deeper:
-            return value
+            return True
         level = deeper
-    return plain(value, depth)
+    return False
 
 
 def bytes_text(data: bytes) -> str:
@@ -131,12 +135,12 @@ def parse_json(value: Value, *, layers: int = 3) -> tuple[bool, Value]:
     if not isinstance(value, str):
         return True, plain(value)
     found, decoded = decode(value, layers)
-    if not found:
-        repaired = repair_json(value) if starts_json(value) else None
-        if repaired is not None and not repaired[1]:  # whole, but deeper than the decoders go
-            return True, repaired[0]
-        return False, None
-    return True, bounded(decoded)
+    if found and (value.count("{") + value.count("[") <= MAX_DEPTH or _is_shallow(decoded)):
+        return True, decoded
+    repaired = repair_json(value) if starts_json(value) else None
+    if repaired is not None and not repaired[1]:  # whole, but deeper than decoders or encoders go
+        return True, repaired[0]
+    return found, plain(decoded)
 
 
 def starts_json(text: str) -> bool:

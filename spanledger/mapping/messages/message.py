@@ -83,6 +83,8 @@ def read_simple(reader: Reader, body: dict[str, Value], out: list[Message]) -> b
         return False
     parts: list[Part] = []
     content = body.get("parts") or body.get("content")
+    if isinstance(content, dict):
+        return False
     if role == TOOL:
         if not isinstance(content, list):
             return False
@@ -143,6 +145,8 @@ def _content(body: dict[str, Value]) -> Value:
     for key in _CONTENT:
         value = body.get(key)
         if value is not None and value != []:
+            if isinstance(value, dict) and isinstance(value.get("parts"), list):  # Gemini's Content as the content
+                return value["parts"]
             return value
     return None
 
