@@ -30,7 +30,7 @@ class Serving:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
         command = [sys.executable, "-m", "spanledger", "serve", *arguments]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": os.getcwd()}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
