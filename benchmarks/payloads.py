@@ -1,0 +1,224 @@
+"""Requests to measure with, built in code: the same bytes on every machine."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+_START = 1_772_359_200_000_000_000
+_WORDS = [
+    "order",
+    "status",
+    "shipped",
+    "carrier",
+    "Tuesday",
+    "naïve",
+    "façade",
+    "注文",
+    "доставка",
+    "customer",
+    "question",
+    "answer",
+    "please",
+    "because",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Bodies of trace requests, and what is in them."""
+
+    bodies: list[bytes]
+    spans: int
+    attributes: int
+
+    @property
+    def bytes(self) -> int:
+        return sum(map(len, self.bodies))
+
+
+def llm(requests: int, spans: int) -> Mix:
+    """Model calls as SDKs write them: 40 % Vercel AI SDK, 35 % indexed messages (OpenLLMetry), 25 % the semantic
+    conventions' JSON; about 2 kB of messages each."""
+    return _mix(requests, spans, lambda generator: _llm_attributes(generator))
+
+
+def mixed(requests: int, spans: int) -> Mix:
+    """A service's spans: one in five is a model call, the others are HTTP and database spans."""
+    return _mix(
+        requests,
+        spans,
+        lambda generator: _llm_attributes(generator) if generator.random() < 0.2 else _http_attributes(generator),
+    )
+
+
+def corpus(folder: Path) -> Mix | None:
+    """Every recorded trace request in protobuf; None where there is no corpus."""
+    bodies = [file.read_bytes() for file in sorted(folder.glob("*/*/*/traces-*.pb"))]
+    if not bodies:
+        return None
+    return _described(bodies)
+
+
+def _mix(requests: int, spans: int, attributes: Any) -> Mix:
+    generator = random.Random(7)
+    bodies = []
+    for request_number in range(requests):
+        request = ExportTraceServiceRequest()
+        resource = request.resource_spans.add()
+        resource.resource.attributes.extend(_encoded({"service.name": "benchmark", "service.version": "1.4.2"}))
+        scope = resource.scope_spans.add()
+        scope.scope.name, scope.scope.version = "benchmark", "1"
+        for number in range(spans):
+            name, values = attributes(generator)
+            scope.spans.append(
+                Span(
+                    trace_id=(request_number * spans + number // 4 + 1).to_bytes(16, "big"),
+                    span_id=(number + 1).to_bytes(8, "big"),
+                    parent_span_id=b"" if number % 4 == 0 else (number // 4 * 4 + 1).to_bytes(8, "big"),
+                    name=name,
+                    kind=Span.SPAN_KIND_CLIENT,
+                    start_time_unix_nano=_START + number * 1_000_000,
+                    end_time_unix_nano=_START + number * 1_000_000 + 900_000_000,
+                    attributes=_encoded(values),
+                )
+            )
+        bodies.append(request.SerializeToString())
+    return _described(bodies)
+
+
+def _described(bodies: list[bytes]) -> Mix:
+    spans = attributes = 0
+    for body in bodies:
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            for scope in resource.scope_spans:
+                spans += len(scope.spans)
+                attributes += sum(len(span.attributes) for span in scope.spans)
+    return Mix(bodies, spans, attributes)
+
+
+def _text(generator: random.Random, size: int) -> str:
+    words: list[str] = []
+    length = 0
+    while length < size:
+        words.append(generator.choice(_WORDS))
+        length += len(words[-1]) + 1
+    return " ".join(words)
+
+
+def _conversation(generator: random.Random) -> list[dict[str, str]]:
+    return [
+        {"role": "system", "content": _text(generator, 400)},
+        {"role": "user", "content": _text(generator, 600)},
+        {"role": "assistant", "content": _text(generator, 400)},
+        {"role": "user", "content": _text(generator, 200)},
+    ]
+
+
+def _llm_attributes(generator: random.Random) -> tuple[str, dict[str, Any]]:
+    dialect = generator.random()
+    messages, answer = _conversation(generator), _text(generator, 400)
+    given, got = generator.randrange(200, 2000), generator.randrange(20, 400)
+    common: dict[str, Any] = {
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
+        "gen_ai.response.id": f"chatcmpl-{generator.randrange(10**12)}",
+        "gen_ai.request.temperature": 0.2,
+        "gen_ai.request.max_tokens": 1024,
+        "gen_ai.usage.input_tokens": given,
+        "gen_ai.usage.output_tokens": got,
+        "user.id": f"user-{generator.randrange(1000)}",
+        "session.id": f"session-{generator.randrange(10000)}",
+        "deployment.environment": "production",
+        **{f"app.detail.{number}": _text(generator, 24) for number in range(8)},
+    }
+    if dialect < 0.4:
+        return "ai.generateText.doGenerate", {
+            **common,
+            "operation.name": "ai.generateText.doGenerate order-desk",
+            "ai.operationId": "ai.generateText.doGenerate",
+            "ai.telemetry.functionId": "order-desk",
+            "ai.telemetry.metadata.userId": common["user.id"],
+            "ai.telemetry.metadata.plan": "team",
+            "ai.model.id": "gpt-4o-mini",
+            "ai.model.provider": "openai.chat",
+            "ai.prompt.messages": json.dumps(messages, ensure_ascii=False),
+            "ai.response.text": answer,
+            "ai.response.finishReason": "stop",
+            "ai.response.id": common["gen_ai.response.id"],
+            "ai.response.model": "gpt-4o-mini-2024-07-18",
+            "ai.usage.inputTokens": given,
+            "ai.usage.outputTokens": got,
+            "ai.settings.maxRetries": 2,
+        }
+    if dialect < 0.75:
+        indexed = {
+            f"gen_ai.prompt.{at}.{key}": value for at, message in enumerate(messages) for key, value in message.items()
+        }
+        return "openai.chat", {
+            **common,
+            **indexed,
+            "gen_ai.system": "openai",
+            "llm.request.type": "chat",
+            "llm.is_streaming": False,
+            "gen_ai.completion.0.role": "assistant",
+            "gen_ai.completion.0.content": answer,
+            "gen_ai.completion.0.finish_reason": "stop",
+            "llm.usage.total_tokens": given + got,
+        }
+    parts = [{"role": m["role"], "parts": [{"type": "text", "content": m["content"]}]} for m in messages]
+    output = [{"role": "assistant", "parts": [{"type": "text", "content": answer}], "finish_reason": "stop"}]
+    return "chat gpt-4o-mini", {
+        **common,
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.input.messages": json.dumps(parts, ensure_ascii=False),
+        "gen_ai.output.messages": json.dumps(output, ensure_ascii=False),
+        "gen_ai.response.finish_reasons": ["stop"],
+        "server.address": "api.openai.com",
+        "server.port": 443,
+    }
+
+
+def _http_attributes(generator: random.Random) -> tuple[str, dict[str, Any]]:
+    return "GET /orders/{id}", {
+        "http.request.method": "GET",
+        "http.route": "/orders/{id}",
+        "http.response.status_code": 200,
+        "url.full": f"https://shop.example/orders/{generator.randrange(10**6)}",
+        "server.address": "shop.example",
+        "server.port": 443,
+        "network.protocol.version": "1.1",
+        "user_agent.original": "Mozilla/5.0 (X11; Linux x86_64)",
+        "client.address": "192.0.2.17",
+        "db.system.name": "postgresql",
+        "db.query.text": "SELECT * FROM orders WHERE id = $1",
+        "db.namespace": "shop",
+        "thread.id": generator.randrange(64),
+    }
+
+
+def _encoded(attributes: Mapping[str, Any]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=_value(value)) for key, value in attributes.items()]
+
+
+def _value(value: Any) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    if isinstance(value, list):
+        encoded = AnyValue()
+        encoded.array_value.values.extend(_value(item) for item in value)
+        return encoded
+    return AnyValue(string_value=value)
