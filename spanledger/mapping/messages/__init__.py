@@ -135,12 +135,16 @@ def event_message(
         role = ASSISTANT if direction == "output" else USER
         value = attributes.get(attribute, body)
         return direction, parse_messages(value, default_role=role, warnings=warnings, key=attribute)
-    if name != events.CHOICE and name not in events.ROLES:
+    output = name in (events.CHOICE, events.LLAMA_INDEX_ANSWER)
+    if not output and name not in events.ROLES:
         return None
-    output = name == events.CHOICE
     reader = Reader(warnings, name, output=output, blob_limit=blob_limit)
     out: list[Message] = []
-    events.read_event(reader, name, events.event_body(body, attributes), out)
+    if name == events.LLAMA_INDEX_ANSWER:
+        fields = events.llama_index_answer(attributes)
+    else:
+        fields = events.event_body(body, attributes)
+    events.read_event(reader, name, fields, out)
     return ("output" if output else "input"), out
 
 

@@ -189,13 +189,16 @@ def _say(reader: Reader, text: str, out: list[Message]) -> None:
 
 
 def _read_damaged(reader: Reader, text: str, out: list[Message]) -> bool:
-    found, value = parse_repr(text)
-    if found:
-        return isinstance(value, dict | list) and read_value(reader, value, out)
-    repaired = repair_json(text)
-    if repaired is None or not read_value(reader, repaired[0], out):
+    single, double = text.find("'"), text.find('"')
+    printed = double < 0 or 0 <= single < double  # JSON has no single quote before the first double one
+    repaired = None if printed else repair_json(text)
+    if repaired is None:
+        found, value = parse_repr(text)
+        return found and isinstance(value, dict | list) and read_value(reader, value, out)
+    value, cut = repaired
+    if not read_value(reader, value, out):
         return False
-    if repaired[1]:
+    if cut:
         reader.warn("truncated_json")
     return True
 

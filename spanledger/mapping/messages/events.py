@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 from spanledger.mapping.messages.content import json_content, read_content
-from spanledger.mapping.messages.jsontext import bytes_text, clean, decode, plain, starts_json
+from spanledger.mapping.messages.jsontext import bytes_text, clean, decode, parse_json, plain, starts_json
 from spanledger.mapping.messages.message import finish_of, read_message, role_of
 from spanledger.mapping.messages.parts import generic, tool_result
 from spanledger.mapping.messages.reader import Part, Reader
@@ -28,8 +28,12 @@ CHOICE: Final = "gen_ai.choice"
 CONTENT_EVENTS: Final[dict[str, tuple[str, Direction]]] = {
     "gen_ai.content.prompt": ("gen_ai.prompt", "input"),
     "gen_ai.content.completion": ("gen_ai.completion", "output"),
+    "LLMChatStartEvent": ("messages", "input"),
 }
-"""Event name → attribute that holds the messages (semconv 1.26 and 1.27, OpenLIT 1.33, Spring AI)."""
+"""Event name → attribute that holds the messages: semconv 1.26 and 1.27, OpenLIT 1.33, Spring AI; LlamaIndex' own
+OpenTelemetry integration (0.7)."""
+
+LLAMA_INDEX_ANSWER: Final = "LLMChatEndEvent"
 
 _BODY_ATTRIBUTES: Final = (
     "content",
@@ -75,10 +79,27 @@ def event_body(body: Value, attributes: Mapping[str, Value]) -> dict[str, Value]
     return fields
 
 
+def llama_index_answer(attributes: Mapping[str, Value]) -> dict[str, Value]:
+    """The message of LlamaIndex' event, which flattens it into attributes `response.message.*`."""
+    choices = parse_json(attributes.get("response.raw.choices"))[1]
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return {
+        "role": plain(attributes.get("response.message.role")),
+        "blocks": parse_json(attributes.get("response.message.blocks"))[1],
+        "additional_kwargs": {
+            "tool_calls": parse_json(attributes.get("response.message.additional_kwargs.tool_calls"))[1]
+        },
+        "finish_reason": choice.get("finish_reason") if isinstance(choice, dict) else None,
+    }
+
+
 def read_event(reader: Reader, name: str, body: dict[str, Value], out: list[Message]) -> None:
-    """Append the messages of one event whose name is in `ROLES` or `CHOICE`."""
+    """Append the messages of one event whose name is in `ROLES`, `CHOICE` or `LLAMA_INDEX_ANSWER`."""
     if name == CHOICE:
         _read_choice(reader, body, out)
+        return
+    if name == LLAMA_INDEX_ANSWER:
+        read_message(reader, body, role_of(reader, body.get("role"), ASSISTANT), out)
         return
     if name == "gen_ai.unknown":
         reader.emit(out, role_of(reader, body.get("role"), USER), [generic("gen_ai.unknown", body)])

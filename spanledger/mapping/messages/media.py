@@ -57,7 +57,7 @@ _MIME_OF_FORMAT: Final = {
 _MODALITIES: Final = frozenset({"image", "audio", "video", "document"})
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{1,31}:")
 _LANGFUSE = re.compile(r"@@@langfuseMedia:type=([^|@]*)\|id=([^|@]*)\|source=[^@]*@@@")
-_PYTHON_BYTES = re.compile(r"""b(['"]).*\1\Z""", re.DOTALL)
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 
 
 def modality_of(mime_type: str | None, given: Value = None) -> str:
@@ -169,7 +169,9 @@ def _blob_of_base64(reader: Reader, text: str, mime_type: str | None, modality: 
         part["content"] = text
         return part
     try:
-        data = base64.b64decode(text + "==")  # padding may be missing, more than needed does no harm
+        data = base64.b64decode(
+            text.translate(_URL_SAFE) + "=="
+        )  # padding may be missing, more than needed does no harm
     except (binascii.Error, ValueError):
         data = text.encode()
     part.update(omitted=True, size=len(data), sha256=hashlib.sha256(data).hexdigest())

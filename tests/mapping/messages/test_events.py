@@ -150,6 +150,23 @@ def test_content_events() -> None:
     assert event("gen_ai.content.completion", **{"gen_ai.completion": "None"}) == ("output", [])
 
 
+def test_llamaindex_events() -> None:
+    messages = '[{"role": "user", "additional_kwargs": {}, "blocks": [{"block_type": "text", "text": "hi"}]}]'
+    use = {"block_type": "tool_call", "tool_call_id": "c1", "tool_name": "weather", "tool_kwargs": '{"city":"Rome"}'}
+
+    assert event("LLMChatStartEvent", messages=messages) == ("input", [text("user", "hi")])
+    assert event(
+        "LLMChatEndEvent",
+        messages=messages,
+        **{
+            "response.message.role": "assistant",
+            "response.message.blocks": json.dumps([use]),
+            "response.message.additional_kwargs.tool_calls": json.dumps([OPENAI_CALL]),
+            "response.raw.choices": '[{"finish_reason": "tool_calls", "index": 0}]',
+        },
+    ) == ("output", [{"role": "assistant", "parts": [CALL], "finish_reason": "tool_call"}])
+
+
 @pytest.mark.parametrize(
     "name", ["", "exception", "gen_ai.client.inference.operation.details", "gen_ai.content.completion.chunk"]
 )

@@ -34,7 +34,7 @@ KEYS = _KEYS.split()
 WORDS = _WORDS.split()
 
 EXAMPLES = settings(
-    max_examples=200, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=120, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 scalars = (
@@ -60,7 +60,15 @@ groups = st.dictionaries(
     max_size=12,
 )
 names = st.sampled_from(
-    ["gen_ai.choice", "gen_ai.user.message", "gen_ai.tool.message", "gen_ai.unknown", "gen_ai.content.prompt", "other"]
+    [
+        "gen_ai.choice",
+        "gen_ai.user.message",
+        "gen_ai.tool.message",
+        "gen_ai.unknown",
+        "gen_ai.content.prompt",
+        "LLMChatEndEvent",
+        "other",
+    ]
 )
 
 
