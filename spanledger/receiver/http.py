@@ -27,7 +27,7 @@ _ENCODINGS: Final = {media_type: encoding for encoding, media_type in _MEDIA_TYP
 _LUNARY_PREFIX: Final = "/v1/otel"
 """Lunary's documentation gives this as the OTLP endpoint, its server listened on /v1/traces: both are served, and
 the prefix alone is what an exporter posts to whose URL is taken as it stands."""
-_SHUTDOWN_STEP: Final = 1.0
+_SHUTDOWN_STEP: Final = 0.25
 """Seconds that aiohttp is given to write what is already answered."""
 
 

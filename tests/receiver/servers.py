@@ -1,0 +1,86 @@
+"""A receiver on free ports, an intake that remembers, and ways to talk to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc.aio
+
+from spanledger.errors import Unauthenticated
+from spanledger.model.received import Received
+from spanledger.receiver.auth import Authenticator
+from spanledger.receiver.otlp import OtlpReceiver
+from spanledger.receiver.settings import OtlpReceiverSettings
+from spanledger.receiver.wire import DEFAULT_LIMITS, Limits
+from tests.receiver.tables import TABLE
+
+TRACE_SERVICE = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+LOGS_SERVICE = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+METRICS_SERVICE = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+
+
+class Memory:
+    """An intake that keeps what it is given, fails when told to, and can be held."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.failure: Exception | None = None
+        self.entered = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def accept(self, received: Received) -> None:
+        self.entered.set()
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        self.received.append(received)
+
+    @property
+    def names(self) -> list[str]:
+        return [getattr(item, "name", "") for received in self.received for item in received.items]
+
+
+class OneKey(Authenticator):
+    """Knows one sender."""
+
+    def authenticate(self, headers: Mapping[str, str]) -> str:
+        if headers.get("authorization") != "Bearer secret":
+            raise Unauthenticated("the key is not known")
+        return "shop"
+
+
+def settings(
+    grpc: Mapping[str, Any] | None = None, http: Mapping[str, Any] | None = None, *, only: str = ""
+) -> OtlpReceiverSettings:
+    protocols = {
+        "grpc": {"endpoint": "127.0.0.1:0", **(grpc or {})},
+        "http": {"endpoint": "127.0.0.1:0", **(http or {})},
+    }
+    if only:
+        protocols = {only: protocols[only]}
+    return OtlpReceiverSettings.model_validate({"protocols": protocols})
+
+
+def raw_call(channel: grpc.aio.Channel, method: str) -> Any:
+    """A unary call of bytes: without serialisers, which the stubs of grpc demand and grpc does not."""
+    return channel.unary_unary(method, None, None)
+
+
+@asynccontextmanager
+async def running(
+    configured: OtlpReceiverSettings,
+    memory: Memory,
+    authenticator: Authenticator | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> AsyncIterator[OtlpReceiver]:
+    receiver = OtlpReceiver(configured, TABLE, memory, authenticator, limits=limits)
+    await receiver.start()
+    try:
+        yield receiver
+    finally:
+        memory.gate.set()
+        await receiver.stop(grace_seconds=10)
