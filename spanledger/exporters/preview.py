@@ -14,8 +14,10 @@ PREVIEW_LENGTH: Final = 200
 def short(text: str, length: int = PREVIEW_LENGTH) -> str:
     """One line of at most `length` characters; an ellipsis says that something is missing."""
     # Only the beginning is looked at: a 5 MB prompt must not be split into words for 200 characters.
-    head = " ".join(text[: 4 * length].split())
-    if len(head) <= length and len(text) <= 4 * length:
+    head = text[: 2 * length]
+    if not head.isprintable() or "  " in head:
+        head = " ".join(head.split())
+    if len(head) <= length and len(text) <= 2 * length:
         return head
     return head[: length - 1] + "…"
 
@@ -43,7 +45,7 @@ def _message(message: dict[str, Any]) -> str:
     parts = [part for part in message.get("parts") or () if isinstance(part, dict)]
     said = [content for part in parts if part.get("type") == "text" and isinstance(content := part.get("content"), str)]
     if any(said):
-        return short("\n".join(said))
+        return short(" ".join(said) if len(said) > 1 else said[0])
     return short(" ".join(filter(None, map(_part, parts))))
 
 

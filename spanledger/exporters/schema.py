@@ -36,8 +36,8 @@ class Type(Enum):
     COUNTS = "counts"  # list[int], each a COUNT
     NUMBERS = "numbers"  # list[float]
     LABELS = "labels"  # dict[str, str], keys are WORDs
-    MONEY = "money"  # Decimal USD, kept as 64-bit integer of 1e-12 USD
-    MONEYS = "moneys"  # dict[str, Decimal], keys are WORDs
+    MONEY = "money"  # int, 1e-12 USD, 64 bits: every price per token of every list is exact in it
+    MONEYS = "moneys"  # dict[str, int], keys are WORDs, each a MONEY
     JSON = "json"  # anything JSON can hold, kept as its text
 
 

@@ -24,13 +24,17 @@ def clean_text(text: str) -> str:
     return text
 
 
+encode_valid_json: Final = msgspec.json.Encoder().encode
+"""JSON text of a value whose texts are valid Unicode and that is not nested without end."""
+
+
 def encode_json(value: Any) -> tuple[bytes, bool]:
     """(JSON text, False when text in it had to be repaired). Raises `TypeError` for what JSON cannot hold and
     `ValueError` for nesting without end."""
     try:
-        return msgspec.json.encode(value), True
+        return encode_valid_json(value), True
     except UnicodeEncodeError:
-        return msgspec.json.encode(_clean(msgspec.to_builtins(value))), False
+        return encode_valid_json(_clean(msgspec.to_builtins(value))), False
     except RecursionError:
         raise ValueError("nested too deeply for JSON") from None
 

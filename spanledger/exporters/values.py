@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
 from spanledger.exporters.schema import Column, Type
-from spanledger.exporters.text import clean_text, encode_json
+from spanledger.exporters.text import clean_text, encode_json, encode_valid_json
 from spanledger.model.records import Record, money, rfc3339
 
 MAX_COUNT: Final = 2**63 - 1
@@ -24,9 +24,8 @@ MAX_COUNT: Final = 2**63 - 1
 MIN_INTEGER: Final = -(2**63)
 MAX_TIME: Final = 9_214_646_400_000_000_000
 """2262-01-01T00:00:00Z: nanoseconds in 64 bits end in April of that year."""
-PICO_DIGITS: Final = 12
-"""Money is kept in 1e-12 USD: every price per token of every list is exact in it."""
 MAX_PICO: Final = 2**63 - 1
+_PICO: Final = 10**12
 
 Repairs = list[list[str]]
 """For each record what was repaired, as a warning of the run: `out_of_range:usage.input_tokens`."""
@@ -57,9 +56,9 @@ def to_json(column: Column, value: Any) -> Any:
         case Type.TIME:
             return rfc3339(value)
         case Type.MONEY:
-            return money(value)
+            return money(usd(value))
         case Type.MONEYS:
-            return {part: money(amount) for part, amount in value.items()}
+            return {part: money(usd(amount)) for part, amount in value.items()}
         case Type.JSON:
             return msgspec.json.decode(value)
         case Type.NUMBER:
@@ -68,14 +67,9 @@ def to_json(column: Column, value: Any) -> Any:
             return value
 
 
-def from_pico(pico: int) -> Decimal:
-    """USD from a store's integer."""
-    return Decimal(pico).scaleb(-PICO_DIGITS)
-
-
-def to_pico(amount: Decimal) -> int:
-    """A store's integer from USD with at most twelve digits after the point."""
-    return int(amount.scaleb(PICO_DIGITS))
+def usd(pico: int) -> Decimal:
+    """USD from a logical `Type.MONEY`."""
+    return Decimal(pico).scaleb(-12)
 
 
 def _read(column: Column, records: Sequence[Record]) -> list[Any]:
@@ -205,26 +199,24 @@ def _flags(values: list[Any], column: Column, repairs: Repairs) -> list[Any]:
     return values
 
 
-def _fix_money(value: Decimal) -> tuple[Decimal | None, str]:
+def _fix_money(value: Decimal) -> tuple[int | None, str]:
     if not value.is_finite():
         return None, "not_a_number"
-    pico = value.scaleb(PICO_DIGITS).to_integral_value(ROUND_HALF_EVEN)
-    if abs(pico) > MAX_PICO:
-        return from_pico(MAX_PICO if pico > 0 else -MAX_PICO), "out_of_range"
-    return from_pico(int(pico)), ""
+    pico = round(value * _PICO)
+    return (pico, "") if abs(pico) <= MAX_PICO else (MAX_PICO if pico > 0 else -MAX_PICO, "out_of_range")
 
 
 def _moneys(values: list[Any], column: Column, repairs: Repairs) -> list[Any]:
     return _repair(values, column, repairs, _fix_money)
 
 
-def _fix_parts(value: dict[str, Decimal]) -> tuple[dict[str, Decimal], str]:
+def _fix_parts(value: dict[str, Decimal]) -> tuple[dict[str, int], str]:
     kept, problem = {}, ""
     for name, amount in value.items():
-        fixed, wrong = _fix_money(amount)
+        pico, wrong = _fix_money(amount)
         problem = problem or wrong
-        if fixed is not None:
-            kept[clean_text(name)] = fixed
+        if pico is not None:
+            kept[clean_text(name)] = pico
     return kept, problem
 
 
@@ -238,7 +230,10 @@ def _fix_json(value: Any) -> tuple[bytes, str]:
 
 
 def _json(values: list[Any], column: Column, repairs: Repairs) -> list[Any]:
-    return _repair(values, column, repairs, _fix_json)
+    try:
+        return list(map(encode_valid_json, values))
+    except (UnicodeEncodeError, RecursionError):
+        return _repair(values, column, repairs, _fix_json)
 
 
 _CLEAN: Final[dict[Type, Callable[[list[Any], Column, Repairs], list[Any]]]] = {

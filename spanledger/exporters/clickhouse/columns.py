@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from spanledger.exporters.schema import Column, Table, Type
-from spanledger.exporters.values import Repairs, column_values, from_pico, to_pico
+from spanledger.exporters.values import Repairs, column_values
 from spanledger.model.records import Record
 
 _TYPES: Final = {
@@ -77,13 +77,7 @@ def encode(table: Table, records: Sequence[Record], repairs: Repairs) -> list[li
 
 
 def _to_driver(column: Column, values: list[Any]) -> list[Any]:
-    if column.type is Type.MONEY:
-        return [None if value is None else to_pico(value) for value in values]
-    if column.type is Type.MONEYS:
-        values = [
-            None if value is None else {name: to_pico(amount) for name, amount in value.items()} for value in values
-        ]
-    if column.optional and column.type in _MISSING:
+    if column.optional and column.type in _MISSING and None in values:
         missing = _MISSING[column.type]
         return [missing if value is None else value for value in values]
     return values
@@ -97,8 +91,4 @@ def decode(column: Column, value: Any, blank: Sequence[str]) -> Any:
         return None if column.optional and value == "" and column.name not in blank else value
     if column.type is Type.JSON:
         return value or None
-    if column.type is Type.MONEY:
-        return from_pico(value)
-    if column.type is Type.MONEYS:
-        return {name: from_pico(amount) for name, amount in value.items()}
     return value

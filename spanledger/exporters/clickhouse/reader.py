@@ -17,7 +17,7 @@ from spanledger.exporters.clickhouse.query import FAR_FUTURE, PAYLOAD, SCORE, SU
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
 from spanledger.exporters.store import DEFAULT_PAGE, MAX_TRACE, Cursor, Page, RunFilter, RunJson, Totals
-from spanledger.exporters.values import from_pico
+from spanledger.exporters.values import usd
 from spanledger.model.records import Run
 
 Row: TypeAlias = tuple[Any, ...]
@@ -125,7 +125,7 @@ class ClickHouseStore:
         """See `RunStore.totals`."""
         (row,) = await self._rows(query.totals(self._database, filter_))
         sums = dict(zip(query.TOTALS, row, strict=True))
-        return Totals(**sums | {"cost": None if sums["cost"] is None else from_pico(sums["cost"])})
+        return Totals(**sums | {"cost": None if sums["cost"] is None else usd(sums["cost"])})
 
     @property
     def _database(self) -> str:
