@@ -7,7 +7,7 @@ gzip uses isal when it is installed (extra `fast`; 2 to 3 times zlib's speed), e
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 import zstandard
@@ -26,12 +26,16 @@ _ZSTD_WINDOW: Final = 1 << 26
 _ZSTD_STEP: Final = 256
 """Bytes fed at once: a zstd block of 4 bytes can unfold to 128 KiB, and its decoder takes no output limit."""
 
+_MEMBERS_AT_MOST: Final = 10_000
+"""Members of a gzip body, frames of a zstd body. Empty ones cost 20 and 9 bytes to send and a decoder each to read;
+block-wise writers (BGZF) make one of 64 KiB."""
+
 
 class Codec(Protocol):
     """One content encoding, fed piece by piece."""
 
-    def decompress(self, data: bytes, room: int) -> bytes:
-        """What `data` unfolds to. May stop early once it has produced more than `room` bytes."""
+    def decompress(self, data: bytes, room: int) -> Iterator[bytes]:
+        """What `data` unfolds to, in parts. May stop early once it has produced more than `room` bytes."""
 
     def finished(self) -> bool:
         """Whether the stream came to its proper end."""
@@ -79,7 +83,8 @@ class BodyReader:
             self._keep(data)
             return
         try:
-            self._keep(self._codec.decompress(data, self._max_decompressed - self._size))
+            for part in self._codec.decompress(data, self._max_decompressed - self._size):
+                self._keep(part)
         except (zlib.error, _gzip_zlib.error, zstandard.ZstdError) as problem:
             raise PayloadError(f"the body is not valid {self._encoding}: {problem}") from None
 
@@ -93,7 +98,8 @@ class BodyReader:
         self._size += len(data)
         if self._size > self._max_decompressed:
             raise PayloadTooLarge(f"the decompressed request body is larger than {self._max_decompressed} bytes")
-        self._parts.append(data)
+        if data:
+            self._parts.append(data)
 
 
 class _Gzip:
@@ -101,17 +107,20 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._member: Any = None
+        self._members = 0
 
-    def decompress(self, data: bytes, room: int) -> bytes:
-        parts = []
+    def decompress(self, data: bytes, room: int) -> Iterator[bytes]:
         while data and room >= 0:
             if self._member is None:
                 if not data.startswith(GZIP_MAGIC[: len(data)]):  # isal would wait for more
                     raise zlib.error("it does not start like gzip")
+                self._members += 1
+                if self._members > _MEMBERS_AT_MOST:
+                    raise zlib.error("it has too many members")
                 self._member = _gzip_zlib.decompressobj(wbits=31)
             part = self._member.decompress(data, room + 1)
-            parts.append(part)
             room -= len(part)
+            yield part
             if self._member.eof:
                 data = self._member.unused_data
                 self._member = None
@@ -119,7 +128,6 @@ class _Gzip:
                 data = self._member.unconsumed_tail
                 if not part and not data:
                     break
-        return b"".join(parts)
 
     def finished(self) -> bool:
         return self._member is None
@@ -132,15 +140,15 @@ class _Deflate:
         self._head = b""
         self._stream: Any = None
 
-    def decompress(self, data: bytes, room: int) -> bytes:
+    def decompress(self, data: bytes, room: int) -> Iterator[bytes]:
         if self._stream is None:
             data = self._head + data
             if len(data) < 2:
                 self._head = data
-                return b""
+                return
             has_header = data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
             self._stream = zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
-        return bytes(self._stream.decompress(data, room + 1))
+        yield self._stream.decompress(data, room + 1)
 
     def finished(self) -> bool:
         return self._stream is not None and bool(self._stream.eof)
@@ -152,24 +160,26 @@ class _Zstd:
     def __init__(self) -> None:
         self._decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
         self._frame: Any = None
+        self._frames = 0
 
-    def decompress(self, data: bytes, room: int) -> bytes:
-        parts = []
+    def decompress(self, data: bytes, room: int) -> Iterator[bytes]:
         for at in range(0, len(data), _ZSTD_STEP):
             step = data[at : at + _ZSTD_STEP]
             while step and room >= 0:
                 if self._frame is None:
+                    self._frames += 1
+                    if self._frames > _MEMBERS_AT_MOST:
+                        raise zstandard.ZstdError("it has too many frames")
                     self._frame = self._decompressor.decompressobj()
                 part = self._frame.decompress(step)
-                parts.append(part)
                 room -= len(part)
+                yield part
                 step = b""
                 if self._frame.eof:
                     step = self._frame.unused_data
                     self._frame = None
             if room < 0:
                 break
-        return b"".join(parts)
 
     def finished(self) -> bool:
         return self._frame is None

@@ -134,6 +134,12 @@ def test_a_damaged_gzip_body_is_refused() -> None:
         read("gzip", bytes(body))
 
 
+@pytest.mark.parametrize(("encoding", "empty"), [("gzip", gzip.compress(b"")), ("zstd", zstandard.compress(b""))])
+def test_a_body_of_very_many_empty_members_is_refused(encoding: str, empty: bytes) -> None:
+    with pytest.raises(PayloadError, match=r"it has too many (members|frames)$"):
+        read(encoding, empty * 20_000)
+
+
 def test_only_allowed_encodings_are_taken() -> None:
     with pytest.raises(PayloadError, match=r"^unsupported Content-Encoding: 'gzip', supported are identity, zstd$"):
         read("gzip", gzip.compress(DATA), allowed=frozenset({"zstd"}))

@@ -3,7 +3,7 @@
 The outer levels of an export request (resource groups, scope groups) have the same field numbers for all signals and
 are read here directly; every item is then parsed on its own. So one item that the generated messages refuse costs
 itself a slow second reading (`lenient`), not the whole batch, and only one item's message objects are in memory at a
-time. Measured on 512 spans of 33 attributes: 3 % slower than parsing the request whole.
+time. Measured on 512 spans of 33 attributes: 5 % slower than parsing the request whole.
 """
 
 from __future__ import annotations
