@@ -153,5 +153,5 @@ class Mapper(Protocol):
         gives nothing or an equal record. Records and what they hold never change once they are returned: exporters
         read them later, and at the same time.
 
-        When it raises, the pipeline gives the same items again in smaller calls with the same `now_ns`, down to the
-        one that cannot be mapped. So a call that raises must not remember its items as reported."""
+        Should raise nothing. When it does, the pipeline finds the items to blame with new mappers (see `SafeMapper`)
+        and gives the others again with the same `now_ns`."""

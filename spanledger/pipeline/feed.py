@@ -9,13 +9,13 @@ from typing import Final
 
 from spanledger.errors import LogError, PayloadError
 from spanledger.model.received import Decode, Item
-from spanledger.model.records import Record
 from spanledger.pipeline.base import Entry, Log, Mapper
 from spanledger.pipeline.clock import Clock, sleep
 from spanledger.pipeline.dead_letters import DeadLetter, describe, letter_of_entry, letter_of_item
 from spanledger.pipeline.delivery import Delivery
 from spanledger.pipeline.intake import LogIntake
 from spanledger.pipeline.log_limit import LogLimit
+from spanledger.pipeline.safe_mapper import SafeMapper
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Feed:
         self,
         log: Log,
         decode: Decode,
-        mapper: Mapper,
+        new_mapper: Callable[[], Mapper],
         position: int,
         *,
         intake: LogIntake | None = None,
@@ -59,7 +59,7 @@ class Feed:
         """Everything up to this place was mapped and offered."""
         self._log = log
         self._decode = decode
-        self._mapper = mapper
+        self._mapper = SafeMapper(new_mapper, clock)
         self._intake = intake
         self._leader = leader
         self._on_left_behind = on_left_behind
@@ -124,7 +124,7 @@ class Feed:
                 continue
             for entry in chunk.entries:
                 items, _ = self._items(entry)
-                self._add(entry.project_id, items, entry.received_ns)
+                self._mapper.add(entry.project_id, items, entry.received_ns)
                 await self._yield(entry.size)
             at = chunk.through
 
@@ -156,36 +156,17 @@ class Feed:
         self.position = max(self.position, chunk.through)
 
     async def _map(self, project_id: str, items: Sequence[Item], seq: int, received_ns: int, size: int) -> None:
-        records, unmappable = self._add(project_id, items, received_ns)
-        if unmappable:
-            letters = [letter_of_item(project_id, seq, at, items[at], reason) for at, reason in unmappable]
+        mapped = self._mapper.add(project_id, items, received_ns)
+        if mapped.unmappable:
+            letters = [letter_of_item(project_id, seq, at, items[at], reason) for at, reason in mapped.unmappable]
             await self._log.bury(letters, self._clock)
             self._counts.unmappable += len(letters)
         for delivery in self._deliveries:
-            delivery.offer(seq, received_ns, records, size)
+            delivery.offer(seq, received_ns, mapped.records, size)
         self.position = seq
         self._counts.entries += 1
-        self._counts.records += len(records)
+        self._counts.records += len(mapped.records)
         await self._yield(size)
-
-    def _add(
-        self, project_id: str, items: Sequence[Item], now_ns: int, first: int = 0
-    ) -> tuple[list[Record], list[tuple[int, str]]]:
-        """(records, places and reasons of the items that cannot be mapped)."""
-        if not items:
-            return [], []
-        try:
-            return self._mapper.add(project_id, items, now_ns), []
-        except Exception as error:
-            if len(items) == 1:
-                left_out = self._limit.allow()
-                if left_out is not None:
-                    logger.exception("an item of project %s cannot be mapped%s", project_id, left_out)
-                return [], [(first, describe(error))]
-        middle = len(items) // 2
-        records, unmappable = self._add(project_id, items[:middle], now_ns, first)
-        more_records, more_unmappable = self._add(project_id, items[middle:], now_ns, first + middle)
-        return [*records, *more_records], [*unmappable, *more_unmappable]
 
     def _items(self, entry: Entry) -> tuple[Sequence[Item], list[DeadLetter]]:
         """The items of an entry again. Those refused were refused to the sender then."""

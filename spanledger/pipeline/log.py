@@ -95,7 +95,7 @@ class DurableLog(Log):
             raise LogError(f"cannot use {directory} for the log: {error.strerror}") from error
         try:
             return self._file.open()
-        except LogError:
+        except BaseException:
             self._lock.release()
             raise
 

@@ -166,7 +166,7 @@ class Pipeline:
         live = Feed(
             self._log,
             self._decode,
-            self._new_mapper(),
+            self._new_mapper,
             min(delivery.position for delivery in near),
             intake=self._intake,
             on_left_behind=self._left_behind,
@@ -190,7 +190,7 @@ class Pipeline:
         feed = Feed(
             self._log,
             self._decode,
-            self._new_mapper(),
+            self._new_mapper,
             delivery.position,
             leader=live,
             clock=self._clock,

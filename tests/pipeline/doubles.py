@@ -136,10 +136,10 @@ class LedgerMapper:
         self._facts: dict[str, str] = {}
 
     def add(self, project_id: str, items: Sequence[Item], now_ns: int) -> list[Record]:
-        if any(isinstance(item, Span) and item.span_id == "poison" for item in items):
-            raise ValueError("poison cannot be mapped")
         records: list[Record] = []
         for item in items:
+            if isinstance(item, Span) and item.span_id == "poison":  # those before it count as reported by now
+                raise ValueError("poison cannot be mapped")
             if isinstance(item, LogRecord):
                 self._facts[item.span_id] = item.body
                 known = self._runs.get(item.span_id)

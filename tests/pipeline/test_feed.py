@@ -10,6 +10,7 @@ import pytest
 from spanledger.errors import LogError
 from spanledger.model.received import Decoded, Encoding, Item, Signal
 from spanledger.model.records import Record
+from spanledger.model.span import Span
 from spanledger.pipeline import DurableLog, FileStorageSettings, MemoryLog, Pipeline, PipelineSettings
 from spanledger.pipeline.base import Chunk
 from spanledger.pipeline.settings import WarmUpSettings
@@ -120,6 +121,27 @@ async def test_an_item_that_cannot_be_mapped_costs_only_itself(clock: FakeClock)
         assert b'"span_id":"poison"' in first.letter.content
         assert first.letter.key != second.letter.key
         assert pipeline.status().unmappable_items == 2
+
+
+async def test_items_that_only_break_the_memory_are_still_mapped(clock: FakeClock) -> None:
+    class Confused(LedgerMapper):
+        """Breaks on every item, good or not, once it has seen the span `trap`."""
+
+        trapped = False
+
+        def add(self, project_id: str, items: Sequence[Item], now_ns: int) -> list[Record]:
+            if self.trapped:
+                raise RuntimeError("confused")
+            records = super().add(project_id, items, now_ns)
+            self.trapped = any(isinstance(item, Span) and item.span_id == "trap" for item in items)
+            return records
+
+    log, exporter = MemoryLog(clock=clock), RecordingExporter()
+    async with running(exporter, clock, log=log, new_mapper=Confused) as pipeline:
+        await send(pipeline, request("span a"), request("span trap"), request("span b", "fact b hello", "fact a late"))
+        await pipeline.drained()
+        assert exporter.outputs == {"a": None, "trap": None, "b": "hello"}
+        assert await letters(log) == [("item", "mapping", "RuntimeError: confused")] * 2, "the facts, which make no run"
 
 
 async def test_a_request_that_cannot_be_decoded_any_more_is_kept(clock: FakeClock) -> None:

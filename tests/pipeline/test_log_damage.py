@@ -14,7 +14,7 @@ from spanledger.pipeline import FileStorageSettings
 from spanledger.pipeline.dead_letters import LetterKind
 from tests.pipeline.doubles import bodies, letter, letters, opened, request
 
-PAGE = 4096
+PAGE = 8192
 
 
 async def filled(settings: FileStorageSettings, entries: int, size: int = 0) -> Path:
@@ -107,21 +107,21 @@ async def test_a_torn_tail_is_cut(on_disk: FileStorageSettings, tmp_path: Path, 
 
 
 async def test_pages_destroyed_in_the_middle_cost_only_what_they_held(on_disk: FileStorageSettings) -> None:
-    path = await filled(on_disk, 400, size=300)
+    path = await filled(on_disk, 800, size=300)
     pages = path.stat().st_size // PAGE
-    assert pages > 30
+    assert pages > 30, "the two in the middle hold entries"
     for page in (pages // 2, pages // 2 + 1):
         overwrite(path, page * PAGE, b"\xff" * PAGE)
     async with opened(on_disk) as log:
-        assert await log.register(["store"]) == {"store": 200}
+        assert await log.register(["store"]) == {"store": 400}
         survived = [int(body.split()[1]) for body in await bodies(log)]
         assert log.status().salvages == 1
-        assert len(survived) >= 400 - 2 * PAGE // 300
-        assert len(survived) < 400
+        assert len(survived) >= 800 - 2 * PAGE // 300
+        assert len(survived) < 800
         assert survived == sorted(survived)
         assert [one.letter.reason for one in await log.dead_letters()] == ["old"]
-        assert await log.append(request("span 0400")) == 401
-        assert (await bodies(log))[-1] == "span 0400"
+        assert await log.append(request("span 0800")) == 801
+        assert (await bodies(log))[-1] == "span 0800"
         assert log.status().bytes == sum(256 + len(body) for body in await bodies(log))
     assert (on_disk.directory / "damaged-1" / "log.db").stat().st_size == pages * PAGE
 
@@ -129,7 +129,7 @@ async def test_pages_destroyed_in_the_middle_cost_only_what_they_held(on_disk: F
 async def test_a_long_destroyed_stretch_is_jumped_over(on_disk: FileStorageSettings) -> None:
     path = await filled(on_disk, 10_000)
     pages = path.stat().st_size // PAGE
-    overwrite(path, pages // 2 * PAGE, b"\xff" * PAGE * 60)
+    overwrite(path, pages // 2 * PAGE, b"\xff" * PAGE * 30)
     survived = await numbers(on_disk)
     assert 5_000 < len(survived) < 8_000
     assert (survived[0], survived[-1]) == (0, 9_999)
