@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
+import tempfile
 from decimal import Decimal
 
 import pytest
 
+from spanledger.errors import StoreError, StoreUnavailable
 from spanledger.exporters.base import WRITTEN, Rejection
+from spanledger.exporters.clickhouse.exporter import ClickHouseExporter
 from spanledger.exporters.store import RunFilter, Totals
 from spanledger.model.records import Run, Usage
-from tests.exporters.ledger import Ledger
+from tests.exporters.ledger import Ledger, make_settings
 from tests.exporters.records import PROJECT, as_json, make_run, make_score, priced, recent
 
 EVERYTHING = RunFilter(PROJECT)
@@ -216,3 +220,35 @@ async def test_money_is_kept_to_a_trillionth_and_within_its_range(ledger: Ledger
     assert found["cost"]["reported"] == "9223372.036854775807"
     assert found["cost"]["computed"] is None
     assert found["warnings"] == ["out_of_range:cost.reported", "not_a_number:cost.computed"]
+
+
+async def test_a_temporary_folder_that_fails_is_a_reason_to_retry(ledger: Ledger) -> None:
+    folder = tempfile.gettempdir()
+    run = make_run()
+    os.rmdir(folder)
+
+    result = await ledger.write(run)
+
+    os.mkdir(folder, mode=0o700)
+    assert result.retry is not None
+    assert "No such file or directory" in result.retry
+    assert await ledger.write(run) == WRITTEN
+
+
+async def test_an_unknown_insert_setting_is_refused_at_start(engine: str) -> None:
+    exporter = ClickHouseExporter(make_settings(engine, insert_settings={"insert_quorums": 2}))
+
+    with pytest.raises(StoreError, match="insert_quorums") as caught:
+        await exporter.start()
+    assert not isinstance(caught.value, StoreUnavailable)
+
+
+async def test_insert_settings_take_effect(engine: str) -> None:
+    exporter = ClickHouseExporter(
+        make_settings(engine, insert_settings={"max_partitions_per_insert_block": 1, "log_queries": False})
+    )
+    await exporter.start()
+
+    years = [make_run(started_at=recent(days * 86_400)) for days in (0, 400, 800)]
+    assert await exporter.write(years, "1") == WRITTEN  # each partition is an insert
+    await exporter.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
+from pydantic import ValidationError
 
 from spanledger.errors import StoreError, StoreUnavailable
 from spanledger.exporters.base import WRITTEN
@@ -220,3 +222,46 @@ async def test_an_old_server_is_refused(front: HttpFront) -> None:
 
     with pytest.raises(StoreError, match=r"ClickHouse 22\.8\.1\.1 is too old; expected 23\.8 or newer"):
         await ClickHouseExporter(make_settings(front.endpoint)).start()
+
+
+async def test_a_certificate_that_cannot_be_read_is_named(front: HttpFront) -> None:
+    settings = make_settings(front.endpoint, tls={"ca_file": "/nowhere/ca.pem"})
+
+    with pytest.raises(StoreError, match=r"^tls::ca_file: cannot read /nowhere/ca\.pem$"):
+        await ClickHouseExporter(settings).start()
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "host:8123",
+        "ftp://host",
+        "http://",
+        "http://host:port",
+        "http://user:secret@host:8123",
+        "http://host:8123/?user=secret",
+        "chdb://",
+    ],
+)
+def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
+    with pytest.raises(ValidationError, match="expected") as caught:
+        ClickHouseSettings(endpoint=endpoint)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"database": "default"},
+        {"database": "a`b"},
+        {"databse": "a"},
+        {"runs_ttl_days": -1},
+        {"insert_settings": {"wait_for_async_insert": 0}},
+        {"timeout": 5},
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_be_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ClickHouseSettings(**settings)

@@ -137,6 +137,9 @@ def _open_server(settings: ClickHouseSettings, timeout: float) -> Client:
     parts = urlsplit(settings.endpoint)
     secure = parts.scheme == "https"
     tls = settings.tls
+    for name, path in (("ca_file", tls.ca_file), ("cert_file", tls.cert_file), ("key_file", tls.key_file)):
+        if path is not None and not os.access(path, os.R_OK):
+            raise StoreError(f"tls::{name}: cannot read {path}")
     try:
         return clickhouse_connect.get_client(
             interface=parts.scheme,

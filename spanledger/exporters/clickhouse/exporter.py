@@ -63,6 +63,7 @@ class ClickHouseExporter(Exporter):
     def _open(self) -> Connection:
         connection = Connection(self.settings, timeout=self.settings.timeout)
         try:
+            connection.query("SELECT 1", settings=self._own_settings())  # an unknown one is told now, not at each write
             migrate(connection, self.settings)
         except BaseException:
             connection.close()
@@ -109,8 +110,8 @@ class ClickHouseExporter(Exporter):
         self._connection.insert(table, names, types, insert.columns, self._insert_settings(insert.token))
 
     def _insert_settings(self, token: str) -> dict[str, Any]:
-        settings: dict[str, Any] = {"async_insert": 0, **self.settings.insert_settings}
-        if settings["async_insert"] not in (0, "0", False):
+        settings = {"async_insert": 0} | self._own_settings()
+        if str(settings["async_insert"]) != "0":
             # Off by default, and without them an insert answers before it is stored and repeats itself on retry.
             settings |= {"wait_for_async_insert": 1, "async_insert_deduplicate": 1}
         return settings | {
@@ -119,3 +120,7 @@ class ClickHouseExporter(Exporter):
             # The server answers after the last block, so that a late failure is in the status, not behind it.
             "wait_end_of_query": 1,
         }
+
+    def _own_settings(self) -> dict[str, Any]:
+        given = self.settings.insert_settings
+        return {name: int(value) if isinstance(value, bool) else value for name, value in given.items()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import struct
 from typing import Final
 
-from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Error
+from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Error, ProgrammingError
 
 from spanledger.errors import StoreError, StoreUnavailable
 
@@ -32,6 +33,7 @@ _DATA_CODES: Final = frozenset(
 )
 _TOO_MUCH_CODES: Final = frozenset({241})  # MEMORY_LIMIT_EXCEEDED
 _LOGIN_CODES: Final = frozenset({192, 193, 194, 516})  # UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTH_FAILED
+_NEVER_CODES: Final = frozenset({115, 452})  # UNKNOWN_SETTING, SETTING_CONSTRAINT_VIOLATION
 _MISSING_CODES: Final = frozenset({60, 81})  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 _TIMEOUT_CODES: Final = frozenset({159, 160})  # TIMEOUT_EXCEEDED, TOO_SLOW
 _HTTP_STATUS: Final = re.compile(r"HTTP driver received HTTP status (\d+)")
@@ -60,11 +62,15 @@ class StatementTimeout(StoreUnavailable):
 
 def translate(error: Exception, doing: str) -> StoreError:
     """The error of `spanledger.errors` for an exception that the driver raised while `doing` something."""
-    if not isinstance(error, ClickHouseError):
+    if isinstance(error, TypeError | ValueError | ArithmeticError | LookupError | AttributeError | struct.error):
         # Raised while the driver serialised a column: the value has the wrong type. Its text may quote the value.
         return DataRefused(f"{doing}: {type(error).__name__} while a column was written")
+    if not isinstance(error, ClickHouseError):  # a full disk below the temporary folder, no memory
+        return StoreUnavailable(f"{doing}: {error}")
     code = error.code if isinstance(error, Error) else None
     text = f"{doing}: {_text(error)}"
+    if code in _NEVER_CODES or isinstance(error, ProgrammingError):
+        return StoreError(text)
     if code in _DATA_CODES or isinstance(error, DataError) or _status(error) == 413:
         return DataRefused(text)
     if code in _TOO_MUCH_CODES:
@@ -88,9 +94,9 @@ def _text(error: BaseException) -> str:
     """What went wrong, in one line without the address: the driver's text, and the innermost cause on the network."""
     cause: BaseException | None = error.__cause__
     innermost = None
-    while cause is not None:
+    for _ in range(10):
         if isinstance(cause, OSError) and cause.strerror:
             innermost = cause.strerror
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or cause.__context__ if cause else None
     message = " ".join(str(error).split())[:_LONGEST]
     return f"{message} ({innermost})" if innermost else message
