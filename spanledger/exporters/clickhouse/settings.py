@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from spanledger.settings import Duration, Secret, Settings
+
+InsertSetting: TypeAlias = str | int | float | bool
 
 _SCHEMES = "expected http://host:8123, https://host:8443 or chdb:///path"
 
@@ -35,6 +37,18 @@ def embedded_path(endpoint: str) -> str | None:
     """The folder of `chdb:///absolute` or `chdb://./relative`; None for a server."""
     scheme, _, path = endpoint.partition("://")
     return path if scheme == "chdb" else None
+
+
+def _own_database(value: str) -> str:
+    if value in ("default", "system", "information_schema", "INFORMATION_SCHEMA"):
+        raise ValueError("expected a database of the ledger's own, such as spanledger")
+    return value
+
+
+def _durable(value: dict[str, InsertSetting]) -> dict[str, InsertSetting]:
+    if str(value.get("wait_for_async_insert", 1)).lower() in ("0", "false"):
+        raise ValueError("expected wait_for_async_insert on: a batch must be stored before it counts as written")
+    return value
 
 
 class TlsSettings(Settings):
@@ -70,7 +84,9 @@ class ClickHouseSettings(Settings):
 
     endpoint: Annotated[str, AfterValidator(_endpoint)] = "chdb://./data/clickhouse"
     """`http://host:8123`, `https://host:8443`, or `chdb:///path` for the engine inside this process."""
-    database: str = Field(default="spanledger", pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")
+    database: Annotated[str, AfterValidator(_own_database)] = Field(
+        default="spanledger", pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
+    )
     """Database of the ledger's tables."""
     username: str = "default"
     """User of the server."""
@@ -91,19 +107,9 @@ class ClickHouseSettings(Settings):
     """How long one statement of the API may take."""
     query_connections: int = Field(default=2, ge=1, le=64)
     """Statements of the API that run at the same time."""
-    insert_settings: dict[str, str | int | float | bool] = {}
+    insert_settings: Annotated[dict[str, InsertSetting], AfterValidator(_durable)] = {}
     """ClickHouse settings of every insert."""
     embedded: EmbeddedSettings = EmbeddedSettings()
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ClickHouseSettings:
-        if self.database in ("default", "system", "information_schema", "INFORMATION_SCHEMA"):
-            raise ValueError("database: expected one of the ledger's own, such as spanledger")
-        if str(self.insert_settings.get("wait_for_async_insert", 1)) in ("0", "false", "False"):
-            raise ValueError(
-                "insert_settings: wait_for_async_insert cannot be off; a batch would count as stored before it is"
-            )
-        return self
 
     @property
     def embedded_path(self) -> str | None:
