@@ -44,11 +44,14 @@ class Exports:
         self._limits = limits
         self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
 
-    async def take(self, project_id: str, signal: Signal, encoding: Encoding, body: bytes) -> bytes:
-        """The response message of a request, in the request's encoding, once what it holds is safe. Raises
-        `PayloadError` when nothing in it can be used, `NotServed`, and what the intake raises."""
+    def check(self, signal: Signal) -> None:
+        """Before a body is read: raises `NotServed` when no pipeline takes this signal."""
         if signal not in self._signals:
             raise NotServed(f"no pipeline takes {signal}; service::pipelines names {', '.join(sorted(self._signals))}")
+
+    async def take(self, project_id: str, signal: Signal, encoding: Encoding, body: bytes) -> bytes:
+        """The response message of a request, in the request's encoding, once what it holds is safe. Raises
+        `PayloadError` when nothing in it can be used, and what the intake raises."""
         received_ns = time.time_ns()
         decoded = await self._decode(signal, encoding, body)
         if decoded.items:

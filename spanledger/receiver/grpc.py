@@ -84,9 +84,9 @@ class _Methods(GenericHandler):
         try:
             headers = {key: value for key, value in metadata if isinstance(value, str)}
             project_id = self._authenticator.authenticate(headers)
+            self._exports.check(signal)
         except Exception as problem:
-            # A handler of streams is called before any message is read.
-            return grpc.stream_unary_rpc_method_handler(partial(_refuse, failure_of(problem)))
+            return _refusal(failure_of(problem))
         return grpc.unary_unary_rpc_method_handler(partial(_export, self._exports, project_id, signal))
 
 
@@ -96,6 +96,11 @@ async def _export(exports: Exports, project_id: str, signal: Signal, body: bytes
     except Exception as problem:
         answer = failure_of(problem)
     return await _abort(answer, context)
+
+
+def _refusal(answer: Failure) -> grpc.RpcMethodHandler[Any, Any]:
+    """A handler that reads no message: gRPC calls one for streams before the first has arrived."""
+    return grpc.stream_unary_rpc_method_handler(partial(_refuse, answer))
 
 
 async def _refuse(answer: Failure, requests: AsyncIterator[bytes], context: Context) -> bytes:

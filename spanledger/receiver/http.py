@@ -126,6 +126,7 @@ class HttpServer:
             if self._stopping:
                 raise Overloaded("the server is shutting down", retry_after=1)
             project_id = self._authenticator.authenticate(request.headers)
+            self._exports.check(signal)
             if encoding is None:
                 return _unsupported_media_type(request.headers)
             body = await self._read(request)

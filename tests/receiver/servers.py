@@ -10,11 +10,10 @@ from typing import Any
 import grpc.aio
 
 from spanledger.errors import Unauthenticated
-from spanledger.model.received import Received
+from spanledger.model.received import Received, Signal
 from spanledger.receiver.auth import Authenticator
 from spanledger.receiver.otlp import OtlpReceiver
 from spanledger.receiver.settings import OtlpReceiverSettings
-from spanledger.receiver.wire import DEFAULT_LIMITS, Limits
 from tests.receiver.tables import TABLE
 
 TRACE_SERVICE = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -75,9 +74,9 @@ async def running(
     configured: OtlpReceiverSettings,
     memory: Memory,
     authenticator: Authenticator | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    signals: frozenset[Signal] = frozenset(Signal),
 ) -> AsyncIterator[OtlpReceiver]:
-    receiver = OtlpReceiver(configured, TABLE, memory, authenticator, limits=limits)
+    receiver = OtlpReceiver(configured, TABLE, memory, authenticator, signals=signals)
     await receiver.start()
     try:
         yield receiver

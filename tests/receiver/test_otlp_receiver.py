@@ -10,8 +10,10 @@ import aiohttp
 import grpc
 import grpc.aio
 import pytest
+from google.rpc.status_pb2 import Status
 
 from spanledger.errors import ConfigError
+from spanledger.model.received import Signal
 from spanledger.receiver.otlp import OtlpReceiver
 from tests.receiver.bodies import span, traces
 from tests.receiver.servers import TRACE_SERVICE, Memory, OneKey, raw_call, running, settings
@@ -57,6 +59,21 @@ async def test_only_named_protocols_are_served() -> None:
     async with running(settings(only="http"), Memory()) as receiver:
         assert receiver.grpc_address is None
         assert receiver.http_address is not None
+
+
+async def test_signals_without_a_pipeline_are_not_served() -> None:
+    only = frozenset({Signal.LOGS, Signal.METRICS})
+    message = "no pipeline takes traces; service::pipelines names logs, metrics"
+    async with running(settings(), Memory(), signals=only) as receiver, aiohttp.ClientSession() as session:
+        assert receiver.grpc_address is not None
+        async with session.post(f"http://{receiver.http_address}/v1/traces", headers=HEADERS) as response:
+            assert response.status == 404
+            assert Status.FromString(await response.read()) == Status(code=12, message=message)
+        async with session.post(f"http://{receiver.http_address}/v1/logs", headers=HEADERS) as response:
+            assert response.status == 200
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await export(receiver.grpc_address, traces(span()))
+    assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.UNIMPLEMENTED, message)
 
 
 async def test_localhost_is_listened_on() -> None:

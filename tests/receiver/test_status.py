@@ -12,6 +12,7 @@ from google.rpc.status_pb2 import Status
 
 from spanledger.errors import (
     LogError,
+    NotServed,
     Overloaded,
     PayloadError,
     PayloadTooLarge,
@@ -31,6 +32,7 @@ from spanledger.receiver.status import HTTP_STATUS, Code, Failure, failure, fail
         (PayloadTooLarge("big"), Code.RESOURCE_EXHAUSTED, 413, None, "big"),
         (Unauthenticated("who"), Code.UNAUTHENTICATED, 401, None, "who"),
         (PermissionDenied("not you"), Code.PERMISSION_DENIED, 403, None, "not you"),
+        (NotServed("no pipeline"), Code.UNIMPLEMENTED, 404, None, "no pipeline"),
         (Overloaded("full", 2.5), Code.UNAVAILABLE, 503, 2.5, "full"),
         (LogError("disk x"), Code.UNAVAILABLE, 503, 5.0, "the request cannot be stored now, send it again"),
         (StoreUnavailable("db x"), Code.UNAVAILABLE, 503, 5.0, "the request cannot be stored now, send it again"),

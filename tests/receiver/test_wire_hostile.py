@@ -329,6 +329,13 @@ def test_names_from_outside_are_quoted_and_cut() -> None:
     assert decoded.rejected == [f"span {name} (trace {TRACE_ID}, span none): span id is missing"]
 
 
+def test_a_span_of_very_many_bad_keys_gets_a_few_notes() -> None:
+    body = spoiled_text(traces(span(attributes={f"café {number}": 1 for number in range(5000)})))
+    (received,) = spans_of(decode_protobuf(body))
+    assert len(received.rest) == 5000
+    assert len(received.repairs) == 20
+
+
 @given(st.floats(), st.integers(-(1 << 63), (1 << 63) - 1))
 def test_numbers_survive_mending(number: float, integer: int) -> None:
     sent = span("café", {"d": number, "i": integer}, start_time_unix_nano=START)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spanledger.model.span import SPAN_KINDS, STATUS_ERROR, Link, LogRecord, Span, Value
+from spanledger.receiver.wire.notes import note
 from spanledger.receiver.wire.refusal import Refused, quoted
 
 _NO_TRACE = "0" * 32
@@ -29,7 +30,7 @@ def set_ids(span: Span, trace_id: str, span_id: str, parent_span_id: str) -> Non
         if len(parent_span_id) == 16 and _HEX_DIGITS.issuperset(parent_span_id):
             span.parent_span_id = parent_span_id
         else:
-            span.repairs.append(f"bad_parent_span_id:{parent_span_id[:32]}")
+            note(span.repairs, "bad_parent_span_id", parent_span_id)
 
 
 def set_log_ids(record: LogRecord, trace_id: str, span_id: str) -> None:
@@ -40,7 +41,7 @@ def set_log_ids(record: LogRecord, trace_id: str, span_id: str) -> None:
         if len(value) == digits and _HEX_DIGITS.issuperset(value):
             setattr(record, name, value)
         else:
-            record.repairs.append(f"bad_{name}:{value[:32]}")
+            note(record.repairs, f"bad_{name}", value)
 
 
 def add_link(span: Span, trace_id: str, span_id: str, attributes: dict[str, Value]) -> None:
@@ -48,7 +49,7 @@ def add_link(span: Span, trace_id: str, span_id: str, attributes: dict[str, Valu
     if len(trace_id) == 32 and len(span_id) == 16 and _HEX_DIGITS.issuperset(trace_id + span_id):
         span.links.append(Link(trace_id, span_id, attributes))
     else:
-        span.repairs.append("bad_link")
+        note(span.repairs, "bad_link", span_id)
 
 
 def set_times(span: Span, start_ns: int, end_ns: int) -> None:
@@ -77,11 +78,11 @@ def set_kind_and_status(span: Span, kind: int, status_code: int) -> None:
     if 0 <= kind <= _LAST_KIND:
         span.kind = kind
     else:
-        span.repairs.append(f"unknown_kind:{kind}")
+        note(span.repairs, "unknown_kind", str(kind))
     if 0 <= status_code <= STATUS_ERROR:
         span.status_code = status_code
     else:
-        span.repairs.append(f"unknown_status:{status_code}")
+        note(span.repairs, "unknown_status", str(status_code))
 
 
 def _id_problem(what: str, value: str, size: int) -> str:

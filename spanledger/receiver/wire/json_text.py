@@ -17,6 +17,7 @@ import msgspec
 
 from spanledger.errors import PayloadError, PayloadTooLarge
 from spanledger.receiver.wire.limits import Limits
+from spanledger.receiver.wire.notes import note
 
 _ENVELOPE_LEVELS: Final = 20
 _LEVELS_PER_VALUE: Final = 4
@@ -58,25 +59,25 @@ def load(body: bytes, limits: Limits) -> tuple[Any, bool]:
 
 def mend(value: Any) -> tuple[Any, list[str]]:
     """A copy without lone surrogates, and what was mended, e.g. `invalid_utf8:gen_ai.prompt`."""
-    notes: dict[str, None] = {}
-    return _mended(value, "", False, notes), list(notes)
+    repairs: list[str] = []
+    return _mended(value, "", False, repairs), repairs
 
 
-def _mended(value: Any, name: str, in_pair: bool, notes: dict[str, None]) -> Any:
+def _mended(value: Any, name: str, in_pair: bool, repairs: list[str]) -> Any:
     if isinstance(value, str):
         if value.isascii() or not _LONE_SURROGATES.search(value):
             return value
-        notes[f"invalid_utf8:{_LONE_SURROGATES.sub(_replacement, name)[:128]}"] = None
+        note(repairs, "invalid_utf8", _LONE_SURROGATES.sub(_replacement, name))
         return _LONE_SURROGATES.sub(_replacement, value)
     if isinstance(value, list):
-        return [_mended(member, name, in_pair, notes) for member in value]
+        return [_mended(member, name, in_pair, repairs) for member in value]
     if isinstance(value, dict):
         key = value.get("key")
         if not in_pair and isinstance(key, str) and "value" in value:
             name, in_pair = key, True
         return {
-            _mended(key, name, in_pair, notes): _mended(
-                member, name if in_pair or (name and key in _INSIDE_VALUES) else key, in_pair, notes
+            _mended(key, name, in_pair, repairs): _mended(
+                member, name if in_pair or (name and key in _INSIDE_VALUES) else key, in_pair, repairs
             )
             for key, member in value.items()
         }

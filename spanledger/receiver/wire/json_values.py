@@ -83,7 +83,7 @@ def integer(value: Any, name: str, low: int = -(1 << 63), high: int = (1 << 63) 
     else:
         number = _whole(double(value, name), value, name)
     if not low <= number <= high:
-        raise Refused(f"{name}: {quoted(number)} is outside the range of its type")
+        raise Refused(f"{name}: {quoted(value if isinstance(value, str) else number)} is outside the range of its type")
     return number
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from spanledger.errors import PayloadError
+from spanledger.receiver.wire.notes import note
 from spanledger.receiver.wire.wire_format import FIXED32, FIXED64, LENGTH, VARINT, fields, varint
 
 _VALUE: Final = "opentelemetry.proto.common.v1.AnyValue"
@@ -121,7 +122,7 @@ class _Reader:
         if outermost_pair:
             self._in_pair = False
             if self._pair_mended:
-                self._note(message.key)
+                note(self.repairs, "invalid_utf8", message.key)
 
     def _read_message(
         self, parent: LenientMessage, field: FieldDescriptor, type_: Descriptor, start: int, end: int, depth: int
@@ -176,13 +177,8 @@ class _Reader:
             if self._in_pair:
                 self._pair_mended = True
             else:
-                self._note(self._value_name or field.name)
+                note(self.repairs, "invalid_utf8", self._value_name or field.name)
             return raw.decode("utf-8", "replace")
-
-    def _note(self, name: str) -> None:
-        note = f"invalid_utf8:{name[:128]}"
-        if note not in self.repairs:
-            self.repairs.append(note)
 
 
 def _int32(raw: int) -> int:

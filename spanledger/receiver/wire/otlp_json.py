@@ -30,6 +30,7 @@ from spanledger.receiver.wire.json_values import (
     unsigned,
 )
 from spanledger.receiver.wire.limits import Limits
+from spanledger.receiver.wire.notes import note
 from spanledger.receiver.wire.refusal import Refusals, Refused, log_label, metric_label, span_label
 
 _NAMES: Final = {
@@ -146,7 +147,7 @@ class _Request:
             try:
                 kept.update(self.values.pairs([pair]))
             except Refused:
-                repairs.append(f"bad_attribute:{pair.get('key') if isinstance(pair, dict) else ''}"[:142])
+                note(repairs, "bad_attribute", str(pair.get("key")) if isinstance(pair, dict) else "")
         return kept
 
     # items

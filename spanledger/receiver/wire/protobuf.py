@@ -27,6 +27,7 @@ from spanledger.receiver.wire import checks, lenient
 from spanledger.receiver.wire.group import Group
 from spanledger.receiver.wire.limits import Limits
 from spanledger.receiver.wire.metric_point import KINDS
+from spanledger.receiver.wire.notes import note
 from spanledger.receiver.wire.protobuf_metrics import metric_points
 from spanledger.receiver.wire.refusal import Refusals, Refused, log_label, metric_label, span_label
 from spanledger.receiver.wire.wire_format import FIXED64, LENGTH, count_messages, fields
@@ -142,7 +143,7 @@ class _Request:
             try:
                 kept[pair.key] = self._value(pair.value, pair.key, 1)
             except Refused:
-                repairs.append(f"bad_attribute:{pair.key[:128]}")
+                note(repairs, "bad_attribute", pair.key)
         return kept
 
     # attributes
