@@ -53,30 +53,37 @@ class SafeMapper:
 
     def _add_carefully(self, project_id: str, items: Sequence[Item], now_ns: int) -> Mapped:
         mapped = Mapped()
-        good = self._bisect(project_id, items, now_ns, 0, mapped)
-        records = mapped.records
+        places = self._good(project_id, items, now_ns, 0, mapped.unmappable)
+        good = [items[at] for at in places]
+        alone: list[Record] = []
+        together: list[Record] = []
+        remembered: list[Record] = []
         try:
-            records.extend(self._new_mapper().add(project_id, [items[at] for at in good], now_ns))
-            records.extend(self._mapper.add(project_id, [items[at] for at in good], now_ns))
+            together = self._new_mapper().add(project_id, good, now_ns)
+            remembered = self._mapper.add(project_id, good, now_ns)
         except Exception:  # each for itself is good; what is wrong lies between them, or in the memory
-            for at in good:
+            for at in places:
+                own = self._new_mapper().add(project_id, [items[at]], now_ns)
+                alone.extend(own)
                 try:
-                    records.extend(self._mapper.add(project_id, [items[at]], now_ns))
+                    remembered.extend(self._mapper.add(project_id, [items[at]], now_ns))
                 except Exception as error:
-                    if not self._new_mapper().add(project_id, [items[at]], now_ns):
+                    if not own:
                         mapped.unmappable.append((at, describe(error)))
-        mapped.records = newest_versions(records)
+        mapped.records = newest_versions([*alone, *together, *remembered])  # of equals, the one that knew more
         return mapped
 
-    def _bisect(self, project_id: str, items: Sequence[Item], now_ns: int, first: int, mapped: Mapped) -> list[int]:
-        """Places of the items that a fresh mapper takes; their records and the other items go to `mapped`."""
+    def _good(
+        self, project_id: str, items: Sequence[Item], now_ns: int, first: int, unmappable: list[tuple[int, str]]
+    ) -> list[int]:
+        """Places of the items that a fresh mapper takes, found by halves; the others go to `unmappable`."""
         try:
-            mapped.records.extend(self._new_mapper().add(project_id, items, now_ns))
+            self._new_mapper().add(project_id, items, now_ns)
             return list(range(first, first + len(items)))
         except Exception as error:
             if len(items) == 1:
-                mapped.unmappable.append((first, describe(error)))
+                unmappable.append((first, describe(error)))
                 return []
         middle = len(items) // 2
-        good = self._bisect(project_id, items[:middle], now_ns, first, mapped)
-        return good + self._bisect(project_id, items[middle:], now_ns, first + middle, mapped)
+        good = self._good(project_id, items[:middle], now_ns, first, unmappable)
+        return good + self._good(project_id, items[middle:], now_ns, first + middle, unmappable)

@@ -135,6 +135,11 @@ class LedgerMapper:
         self._runs: dict[str, Run] = {}
         self._facts: dict[str, str] = {}
 
+    @property
+    def known(self) -> set[str]:
+        """Ids of the spans so far."""
+        return set(self._runs)
+
     def add(self, project_id: str, items: Sequence[Item], now_ns: int) -> list[Record]:
         records: list[Record] = []
         for item in items:

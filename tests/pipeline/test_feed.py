@@ -10,7 +10,6 @@ import pytest
 from spanledger.errors import LogError
 from spanledger.model.received import Decoded, Encoding, Item, Signal
 from spanledger.model.records import Record
-from spanledger.model.span import Span
 from spanledger.pipeline import DurableLog, FileStorageSettings, MemoryLog, Pipeline, PipelineSettings
 from spanledger.pipeline.base import Chunk
 from spanledger.pipeline.settings import WarmUpSettings
@@ -123,25 +122,41 @@ async def test_an_item_that_cannot_be_mapped_costs_only_itself(clock: FakeClock)
         assert pipeline.status().unmappable_items == 2
 
 
-async def test_items_that_only_break_the_memory_are_still_mapped(clock: FakeClock) -> None:
-    class Confused(LedgerMapper):
-        """Breaks on every item, good or not, once it has seen the span `trap`."""
+class Confused(LedgerMapper):
+    """Breaks on every item, good or not, once it has seen the span `trap`; and on `oil` together with `water`."""
 
-        trapped = False
+    trapped = False
 
-        def add(self, project_id: str, items: Sequence[Item], now_ns: int) -> list[Record]:
-            if self.trapped:
-                raise RuntimeError("confused")
-            records = super().add(project_id, items, now_ns)
-            self.trapped = any(isinstance(item, Span) and item.span_id == "trap" for item in items)
-            return records
+    def add(self, project_id: str, items: Sequence[Item], now_ns: int) -> list[Record]:
+        if self.trapped:
+            raise RuntimeError("confused")
+        records = super().add(project_id, items, now_ns)
+        self.trapped = "trap" in self.known
+        if {"oil", "water"} <= self.known:
+            raise RuntimeError("these do not mix")
+        return records
 
+
+async def test_a_broken_memory_does_not_keep_good_items_from_being_mapped(clock: FakeClock) -> None:
     log, exporter = MemoryLog(clock=clock), RecordingExporter()
     async with running(exporter, clock, log=log, new_mapper=Confused) as pipeline:
-        await send(pipeline, request("span a"), request("span trap"), request("span b", "fact b hello", "fact a late"))
+        await send(pipeline, request("span a"), request("span trap"))
+        await send(pipeline, request("span b", "span poison", "fact b hello", "fact a late"))
         await pipeline.drained()
         assert exporter.outputs == {"a": None, "trap": None, "b": "hello"}
-        assert await letters(log) == [("item", "mapping", "RuntimeError: confused")] * 2, "the facts, which make no run"
+        assert await letters(log) == [
+            ("item", "mapping", "ValueError: poison cannot be mapped"),
+            *[("item", "mapping", "RuntimeError: confused")] * 2,
+        ], "facts that make no run of their own"
+
+
+async def test_items_that_break_the_mapper_only_together_are_all_mapped(clock: FakeClock) -> None:
+    log, exporter = MemoryLog(clock=clock), RecordingExporter()
+    async with running(exporter, clock, log=log, new_mapper=Confused) as pipeline:
+        await send(pipeline, request("span oil", "span water"))
+        await pipeline.drained()
+        assert exporter.outputs == {"oil": None, "water": None}
+        assert await letters(log) == []
 
 
 async def test_a_request_that_cannot_be_decoded_any_more_is_kept(clock: FakeClock) -> None:
