@@ -104,7 +104,10 @@ class OfflineMapper:
 
     def _keep(self, records: list[Record]) -> None:
         for record in records:
-            self._records[record.record, _identity(record)] = record
+            if isinstance(record, Run) and record.withdrawn:
+                self._records.pop((record.record, record.run_id), None)
+            else:
+                self._records[record.record, _identity(record)] = record
 
 
 def _identity(record: Record) -> str:

@@ -46,7 +46,7 @@ def model_input(span: Facts, events: EventMessages, request: Value, warnings: li
     """Input messages of a model call or an agent's turn."""
     found = _first_telling(_INPUT_CARRIERS, span, request, warnings)
     if events.input:
-        found = shapes.merge_messages(found, events.input) if found else events.input
+        found = shapes.merge_messages(found, events.input)
     if span.system_instructions is not None:
         instructions = shapes.parse_instructions(
             span.system_instructions, warnings=warnings, key="gen_ai.system_instructions"
@@ -67,7 +67,7 @@ def model_output(span: Facts, events: EventMessages, response: Value, warnings: 
     """Output messages of a model call or an agent's turn."""
     found = _first_telling(_OUTPUT_CARRIERS, span, response, warnings)
     if events.output:
-        found = shapes.merge_messages(found, events.output) if found else events.output
+        found = shapes.merge_messages(found, events.output)
     if span.response_tool_calls is not None:
         listed = span.response_tool_calls
         if isinstance(listed, str):
@@ -83,7 +83,11 @@ def _attribute_input(span: Facts, request: Value, warnings: list[str]) -> list[M
     if span.input_messages is None:
         return []
     return shapes.parse_messages(
-        span.input_messages, default_role="user", warnings=warnings, key="gen_ai.input.messages"
+        span.input_messages,
+        default_role="user",
+        nested=span.scope.name.startswith("@traceloop/"),  # Responses API: a JSON conversation as one text
+        warnings=warnings,
+        key="gen_ai.input.messages",
     )
 
 

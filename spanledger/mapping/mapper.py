@@ -15,14 +15,25 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from spanledger.mapping.context import Deployment
 from spanledger.mapping.cost import PriceList
+from spanledger.mapping.derived import ToolCalls
 from spanledger.mapping.dialects.base import LLM, MERGE, WRAP
 from spanledger.mapping.draft import Draft, draft_of
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.kind import kind_of
 from spanledger.mapping.measurements import metric_record
-from spanledger.mapping.merge import SUPPLEMENTS, event_of, fill_gaps, merged, same_span, supplemented
+from spanledger.mapping.merge import (
+    SUPPLEMENTS,
+    event_of,
+    fill_gaps,
+    identity_of,
+    merged,
+    same_span,
+    supplemented,
+)
 from spanledger.mapping.responses import Responses
 from spanledger.mapping.scores import EVALUATION_EVENTS, annotation_scores, evaluation_score
 from spanledger.mapping.tree import resolve
@@ -46,8 +57,8 @@ class _Trace:
     """Everything remembered of one trace."""
 
     __slots__ = (
-        "answers", "drafts", "emitted", "events", "items", "named", "size", "spans", "statements", "threads",
-        "touched_ns",
+        "answers", "below", "drafts", "emitted", "events", "items", "named", "said", "size", "spans", "statements",
+        "threads", "touched_ns",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -57,7 +68,11 @@ class _Trace:
         """Response id → spans of that model call."""
         self.named: dict[str, list[tuple[str, Event]]] = {}
         """Response id → log records which name it, each with the span id it carries."""
+        self.said: set[tuple[str, int]] = set()
+        """Span id and hash of each log record."""
         self.drafts: dict[str, Draft] = {}
+        self.below: dict[str, set[str]] = {}
+        """Span id → span ids of the drafts whose parent it is."""
         self.emitted: dict[str, Run] = {}
         self.threads: dict[str, Thread] = {}
         self.items = 0
@@ -76,6 +91,7 @@ class Mapper:
         self._limits = limits if limits is not None else MemoryLimits()
         self._traces: OrderedDict[tuple[str, str], _Trace] = OrderedDict()
         self._responses = Responses()
+        self._calls = ToolCalls()
         self._items = 0
         self._bytes = 0
 
@@ -97,11 +113,11 @@ class Mapper:
             trace_id, span_ids = touched.popitem()
             trace = self._traces[project_id, trace_id]
             trace.touched_ns = max(trace.touched_ns, now_ns)
-            changed, unbilled = self._resolve(project_id, trace_id, trace, span_ids)
+            changed, affected = self._resolve(project_id, trace_id, trace, span_ids)
             records.extend(changed)
             if trace.items > self._limits.max_items_per_trace:
                 self._forget((project_id, trace_id), trace)
-            for other in unbilled:
+            for other in affected:
                 if (project_id, other) in self._traces:
                     touched.setdefault(other, set())
         self._evict(now_ns)
@@ -158,14 +174,12 @@ class Mapper:
         if not record.trace_id or not record.span_id:
             return
         trace = self._trace(project_id, record.trace_id)
-        events = trace.events.setdefault(record.span_id, [])
-        if any(
-            held.name == event.name and held.time_ns == event.time_ns and held.attributes == event.attributes
-            for held in events
-        ):
+        said = (record.span_id, hash(identity_of(event)))
+        if said in trace.said:
             touched.setdefault(record.trace_id, set())
             return
-        events.append(event)
+        trace.said.add(said)
+        trace.events.setdefault(record.span_id, []).append(event)
         self._items += 1
         trace.items += 1
         trace.statements += 1
@@ -180,33 +194,37 @@ class Mapper:
     def _resolve(
         self, project_id: str, trace_id: str, trace: _Trace, span_ids: set[str]
     ) -> tuple[list[Record], set[str]]:
-        """Records of a trace that changed, and other traces that lost the billing of a model call to it."""
+        """Records of a trace that changed, and other traces that bear on it: they lost the billing of a model call
+        to this one, or asked for a tool call whose result stands here."""
         deployments: dict[int, Deployment] = {}
         for span_id in span_ids:
             self._redraft(project_id, trace, span_id, deployments)
-        for span_id in list(span_ids):  # spans whose facts belong to a neighbour
+        neighbours: set[str] = set()  # of spans whose facts belong to another
+        for span_id in span_ids:
             draft = trace.drafts.get(span_id)
             if draft is None:
                 continue
-            if draft.kind == MERGE and draft.parent_span_id in trace.spans:
-                self._redraft(project_id, trace, draft.parent_span_id, deployments)
+            if draft.kind == MERGE and draft.parent_span_id is not None:
+                neighbours.add(draft.parent_span_id)
             elif draft.kind == WRAP:
-                for child_id in [key for key, other in trace.drafts.items() if other.parent_span_id == span_id]:
-                    self._redraft(project_id, trace, child_id, deployments)
+                neighbours.update(trace.below.get(span_id, ()))
+        for span_id in neighbours:
+            self._redraft(project_id, trace, span_id, deployments)
         changed: list[Record] = []
         runs = resolve(project_id, trace_id, trace.drafts, self._prices)
-        unbilled = self._responses.settle(project_id, trace_id, runs)
-        for run in runs:
+        affected = self._responses.settle(project_id, trace_id, runs) | self._calls.note(project_id, trace_id, runs)
+        runs.extend(self._calls.derive(project_id, trace_id, runs))
+        for run in [*runs, *_withdrawn(trace, runs)]:
             held = trace.emitted.get(run.run_id)
             if held is not None:
                 run.version = held.version
                 if run == held:
                     continue
-            run.version = trace.statements
+            run.version = max(trace.statements, held.version + 1 if held is not None else 0)
             trace.emitted[run.run_id] = run
             changed.append(run)
         changed.extend(_threads(project_id, trace, runs))
-        return changed, unbilled
+        return changed, affected
 
     def _redraft(self, project_id: str, trace: _Trace, span_id: str, deployments: dict[int, Deployment]) -> None:
         span = trace.spans.get(span_id)
@@ -214,11 +232,8 @@ class Mapper:
             return
         events = sorted([*span.events, *_log_events(trace, span)], key=lambda event: event.time_ns)
         whole = supplemented(span, events)
-        parts = [
-            other.span
-            for other in trace.drafts.values()
-            if other.kind == MERGE and other.parent_span_id == span_id and other.span.span_id != span_id
-        ]
+        below = [trace.drafts[child] for child in trace.below.get(span_id, ()) if child != span_id]
+        parts = [draft.span for draft in below if draft.kind == MERGE]
         parts.sort(key=lambda one: (one.start_ns, one.span_id))
         wrapper = trace.drafts.get(span.parent_span_id or "")
         if wrapper is not None and wrapper.kind == WRAP and kind_of(span) == LLM:
@@ -232,7 +247,13 @@ class Mapper:
         if deployment is None:
             deployment = deployments[id(span.resource)] = Deployment(span.resource)
         plain = [event for event in events if event.name not in SUPPLEMENTS]
-        trace.drafts[span_id] = draft_of(project_id, whole, plain, deployment)
+        draft = draft_of(project_id, whole, plain, deployment)
+        held = trace.drafts.get(span_id)
+        if held is not None and held.parent_span_id is not None:
+            trace.below[held.parent_span_id].discard(span_id)
+        if draft.parent_span_id is not None:
+            trace.below.setdefault(draft.parent_span_id, set()).add(span_id)
+        trace.drafts[span_id] = draft
 
     def _grow(self, trace: _Trace, size: int) -> None:
         trace.size += size
@@ -279,6 +300,14 @@ def _log_events(trace: _Trace, span: Facts) -> list[Event]:
     return found
 
 
+def _withdrawn(trace: _Trace, runs: Sequence[Run]) -> list[Run]:
+    """Runs given before that more knowledge shows to be none; they go out once more, marked."""
+    present = {run.run_id for run in runs}
+    return [
+        msgspec.structs.replace(run, withdrawn=True) for run_id, run in trace.emitted.items() if run_id not in present
+    ]
+
+
 def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread]:
     """Thread records of the sessions that the runs of a trace belong to."""
     first: dict[str, Run] = {}
@@ -307,20 +336,30 @@ def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread
 
 
 def _size(span: Facts) -> int:
-    return 512 + _size_of(vars(span)) + _size_of(span.rest) + sum(_size_of(event.attributes) for event in span.events)
+    texts = len(span.name) + len(span.status_message) + len(span.trace_state)
+    beside = [*(event.attributes for event in span.events), *(link.attributes for link in span.links)]
+    return (
+        512 + texts + sum(len(event.name) + 120 for event in span.events) + _size_of([vars(span), span.rest, *beside])
+    )
 
 
-def _size_of(values: object, depth: int = 0) -> int:
-    """Rough bytes held by decoded values."""
-    if isinstance(values, (str, bytes)):
-        return 56 + len(values)
-    if depth > 6:
-        return 64
-    if isinstance(values, dict):
-        return 64 + sum(80 + _size_of(value, depth + 1) for value in values.values())
-    if isinstance(values, list):
-        return 56 + sum(_size_of(value, depth + 1) for value in values)
-    return 32
+def _size_of(values: object) -> int:
+    """Rough bytes held by decoded values, whatever their depth."""
+    size = 0
+    stack = [values]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, (str, bytes)):
+            size += 56 + len(value)
+        elif isinstance(value, dict):
+            size += 64 + 80 * len(value) + sum(map(len, value))
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            size += 56 + 8 * len(value)
+            stack.extend(value)
+        else:
+            size += 32
+    return size
 
 
 __all__ = ["Mapper", "MemoryLimits", "Resource"]

@@ -44,27 +44,25 @@ def merged(first: Facts, second: Facts) -> Facts:
         first, second = second, first
     whole = copy.copy(first)
     whole.rest = {**second.rest, **first.rest}
-    whole.events = [*first.events, *(event for event in second.events if not _holds(first.events, event))]
+    held = {identity_of(event) for event in first.events}
+    whole.events = [*first.events, *(event for event in second.events if identity_of(event) not in held)]
     fill_gaps(whole, second)
     return whole
 
 
-def _fullness(span: Facts) -> tuple[bool, int, int, int, str, str]:
+def _fullness(span: Facts) -> tuple[bool, int, int, int, str]:
     return (
         span.end_ns != 0,
         len(vars(span)) + len(span.rest),
         len(span.events),
         span.end_ns,
-        span.name,
-        repr(sorted(vars(span).items(), key=lambda item: item[0])),
+        repr([[getattr(span, field) for field in _FIELDS], sorted(vars(span).items()), sorted(span.rest.items())]),
     )
 
 
-def _holds(events: list[Event], wanted: Event) -> bool:
-    return any(
-        event.name == wanted.name and event.time_ns == wanted.time_ns and event.attributes == wanted.attributes
-        for event in events
-    )
+def identity_of(event: Event) -> tuple[str, int, str]:
+    """What makes an event the same one when it comes again."""
+    return event.name, event.time_ns, repr(event.attributes)
 
 
 def fill_gaps(span: Facts, other: Facts) -> None:

@@ -1,21 +1,35 @@
 """One model call seen in several traces bills once: the index of response ids across the traces of a project (R5).
 
 An application and a gateway, or two instrumentations whose context was lost between them, report the same call in
-different traces. The response id tells; equal token counts guard against SDKs that write one placeholder for all.
+different traces. The response id tells; equal token counts, and that few traces claim it, guard against SDKs that write
+one placeholder on every call.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import TypeGuard
 
 import msgspec
 
+from spanledger.mapping.dialects.base import LLM
 from spanledger.model.records import Run
+
+MOST_VIEWS = 3
+"""Application, gateway and inference server. A response id that more spans carry is a placeholder."""
+
+_SHORTEST_ID = 16
+"""Ollama draws its ids from chatcmpl-0 to chatcmpl-998; what providers make themselves is 20 characters and longer."""
 
 _MAX_RESPONSES = 100_000
 
 Claim = tuple[bool, int, int, str]
+
+
+def is_identity(response_id: str | None) -> TypeGuard[str]:
+    """Whether a response id is long enough to belong to one response alone."""
+    return response_id is not None and len(response_id) >= _SHORTEST_ID
 
 
 class Responses:
@@ -28,11 +42,11 @@ class Responses:
     def settle(self, project_id: str, trace_id: str, runs: Iterable[Run]) -> set[str]:
         """Withdraw billing from the runs of a trace whose call another trace bills.
 
-        Returns the other traces that lose a claim to this one and must be settled again.
+        Returns the other traces whose billing changes with this and which must be settled again.
         """
-        losers: set[str] = set()
+        others: set[str] = set()
         for run in runs:
-            if not run.billable or run.type != "llm" or run.response_id is None or run.usage is None:
+            if not run.billable or run.type != LLM or not is_identity(run.response_id) or run.usage is None:
                 continue
             key = (project_id, run.response_id, run.usage.input_tokens, run.usage.output_tokens)
             claims = self._claims.get(key)
@@ -42,16 +56,19 @@ class Responses:
                     self._claims.popitem(last=False)
             else:
                 self._claims.move_to_end(key)
-            own = _claim(run)
-            before = min(claims.values(), default=own)
-            claims[trace_id] = own
-            best = min(claims.values())
-            if own > best:
+            if len(claims) > MOST_VIEWS:  # known for a placeholder; remembers no more traces
+                continue
+            before = min(claims.values(), default=None)
+            own = claims[trace_id] = _claim(run)
+            if len(claims) > MOST_VIEWS:
+                others.update(claims)
+            elif own > min(claims.values()):
                 run.billable = False
                 run.cost = None
-            elif before > own:
-                losers.update(other for other, claim in claims.items() if other != trace_id and claim == before)
-        return losers
+            elif before is not None and before > own:
+                others.update(other for other, claim in claims.items() if claim == before)
+        others.discard(trace_id)
+        return others
 
 
 def _claim(run: Run) -> Claim:

@@ -10,26 +10,37 @@ from collections.abc import Mapping
 
 import msgspec
 
+from spanledger.mapping.coerce import text
 from spanledger.mapping.cost import Call, PriceList
 from spanledger.mapping.dialects.base import AGENT, CHAIN, EMBED, LLM, MERGE, PASS, RERANK, TOOL, WEAK_CHAIN, WRAP
 from spanledger.mapping.draft import Draft
+from spanledger.mapping.responses import MOST_VIEWS, is_identity
 from spanledger.model.ids import run_id_of_span
 from spanledger.model.records import Cost, Run
 from spanledger.model.span import Value
 
 _BILLABLE = (LLM, EMBED, RERANK)
+_THREAD_RUNS = ("start_thread_run", "process_thread_run", "get_thread_run")
 _SERVER = 2
 _COMPLETED = (
     "input", "output", "tools", "params", "response_id", "request_model", "provider", "provider_raw", "finish_reasons",
     "streaming", "ttft_ns",
 )  # fmt: skip
+_CONTEXT = ("user_id", "session_id")
 _INHERITED = ("environment", "release", "service_name", "service_version")
 
 
 class _Node:
-    """A draft in its tree."""
+    """A draft in its tree.
 
-    __slots__ = ("billable_below", "children", "depth", "draft", "is_run", "parent", "span_id")
+    What a run needs to know of its neighbours is handed up and down along the links once, so that resolving takes
+    time linear to the spans of a trace, however deep their sender nested them.
+    """
+
+    __slots__ = (
+        "around", "billed_below", "billed_calls", "children", "depth", "draft", "innermost", "is_cut", "is_run",
+        "outer", "parent", "root", "run", "settings", "span_id", "stating", "whole_below",
+    )  # fmt: skip
 
     def __init__(self, span_id: str, draft: Draft) -> None:
         self.span_id = span_id
@@ -37,8 +48,29 @@ class _Node:
         self.parent: _Node | None = None
         self.children: list[_Node] = []
         self.is_run = draft.kind not in (PASS, MERGE, WEAK_CHAIN, WRAP) and draft.run is not None
-        self.billable_below = False
+        self.is_cut = False
+        """The link to its parent was cut, for the parent stands below it."""
         self.depth = 0
+        self.run: Run | None = None
+        """The resolved run."""
+        # Handed up by the children
+        self.innermost: dict[str, int] = {}
+        """Model calls below that hold none of their type themselves, by type; tools and agents hide theirs."""
+        self.billed_calls: dict[str, list[_Node]] = {}
+        """Those below which bill, by type; tools and agents hide theirs."""
+        self.billed_below = False
+        self.whole_below = False
+        """Whether one that bills below does not say that its usage is only a part."""
+        # Handed down by the parent
+        self.root = self
+        self.outer: _Node | None = None
+        """Nearest ancestor that is a run."""
+        self.around: dict[str, _Node] = {}
+        """Nearest model call around it, by type, with no tool or agent in between."""
+        self.stating: dict[str, _Node] = {}
+        """Nearest node at or above it that states a context fact."""
+        self.settings: tuple[str | None, ...] = (None,) * len(_INHERITED)
+        """What the nearest run at or above it says of where it ran."""
 
 
 def resolve(
@@ -51,27 +83,24 @@ def resolve(
     nodes = _link(drafts)
     ordered = sorted(nodes.values(), key=lambda node: (-node.depth, node.span_id))  # children before parents
     _keep_weak_chains(ordered)
-    runs = [node for node in ordered if node.is_run]
-    if not runs:
+    if not any(node.is_run for node in ordered):
         return []
     billable = _bill(ordered)
-    unanswered = {node.span_id for node in runs if _is_unanswered(node)}
-    only_user = _unanimous(nodes, "user_id")
-    only_session = _unanimous(nodes, "session_id")
+    only = {name: _unanimous(nodes, name) for name in _CONTEXT}
     resolved: list[Run] = []
-    for node in runs:
+    for node in reversed(ordered):
+        _hand_down(node)
         draft = node.draft
-        own = draft.run
-        if own is None:
+        if not node.is_run or draft.run is None:
             continue
-        run = msgspec.structs.replace(own)
+        run = node.run = msgspec.structs.replace(draft.run)
         run.parent_run_id = _parent_run_id(project_id, trace_id, node)
         if run.type == CHAIN and getattr(draft.span, "kind_vercel", None) is not None:
             if _calls_tools(node):
                 run.type = AGENT
-            elif node.span_id in unanswered:
+            elif _is_unanswered(node):
                 run.type = LLM
-        _inherit(run, node, only_user, only_session)
+        _inherit(run, node, only)
         if run.type in _BILLABLE:
             _complete(run, node)
         run.billable = node.span_id in billable
@@ -99,6 +128,7 @@ def _link(drafts: Mapping[str, Draft]) -> dict[str, _Node]:
                 cycle = path[path.index(at) :]
                 first = min(cycle, key=lambda member: (member.draft.span.start_ns, member.span_id))
                 first.parent = None
+                first.is_cut = True
                 break
             path.append(at)
             on_path.add(at.span_id)
@@ -130,60 +160,103 @@ def _bill(ordered: list[_Node]) -> set[str]:
     """Span ids of the runs whose usage counts in totals.
 
     Only model calls bill (R1, R2); of nested ones the innermost, except below a gateway's or an inference server's
-    own span (R3); an agent or chain bills when nothing below it does (R4); a response id bills once (R5).
+    own span (R3); an agent or chain bills when nothing below it does (R4); a response id bills once (R5), and so does
+    a run of an Azure agent's thread (R7).
     """
     billed: set[str] = set()
     for node in ordered:
-        run = node.draft.run
-        if node.is_run and run is not None and run.usage is not None:
+        run = node.draft.run if node.is_run else None
+        if run is not None and run.usage is not None:
             if run.type in _BILLABLE:
-                if not _repeats_below(node, billed):
-                    billed.add(node.span_id)
-            elif run.type in (AGENT, CHAIN) and not node.billable_below:
+                _bill_call(node, run, billed)
+            elif run.type in (AGENT, CHAIN) and not node.billed_below:
                 if _counted(run):
                     billed.add(node.span_id)
-            elif run.type == AGENT and _partial_below(node, billed):
-                _unbill_below(node, billed)
+                    if run.type == CHAIN:
+                        node.billed_calls = {CHAIN: [node]}
+            elif run.type == AGENT and not node.whole_below:
+                for child in _below(node):
+                    billed.discard(child.span_id)
                 billed.add(node.span_id)
-        if node.parent is not None and (node.billable_below or node.span_id in billed):
-            node.parent.billable_below = True
-    _bill_responses_once(ordered, billed)
+        _hand_up(node, run, node.span_id in billed)
+    _bill_views_once(ordered, billed)
     return billed
+
+
+def _bill_call(node: _Node, run: Run, billed: set[str]) -> None:
+    """Bill a model call, unless a nested one already bills what this one states (R3)."""
+    inner = node.billed_calls.get(run.type)
+    if inner:
+        servers = all(child.draft.span.kind == _SERVER for child in inner)
+        if not servers or node.draft.span.kind == _SERVER:
+            return
+        billed.difference_update(child.span_id for child in inner)
+    # A chain that bills for want of a model call below it repeats the one around it.
+    billed.difference_update(chain.span_id for chain in node.billed_calls.pop(CHAIN, ()))
+    billed.add(node.span_id)
+    node.billed_calls[run.type] = [node]
+
+
+def _hand_up(node: _Node, run: Run | None, bills: bool) -> None:
+    """Tell the parent what stands below it."""
+    parent = node.parent
+    if parent is None:
+        return
+    parent.billed_below = parent.billed_below or node.billed_below or bills
+    is_whole = bills and node.draft.span.usage_partial is None
+    parent.whole_below = parent.whole_below or node.whole_below or is_whole
+    if run is not None and run.type in (TOOL, AGENT):
+        return
+    for kind, calls in node.billed_calls.items():
+        held = parent.billed_calls.get(kind)
+        if held is None:
+            parent.billed_calls[kind] = calls
+        elif len(held) < len(calls):
+            calls.extend(held)
+            parent.billed_calls[kind] = calls
+        else:
+            held.extend(calls)
+    for kind, number in node.innermost.items():
+        parent.innermost[kind] = parent.innermost.get(kind, 0) + number
+    if run is not None and run.type in _BILLABLE and run.type not in node.innermost:
+        parent.innermost[run.type] = parent.innermost.get(run.type, 0) + 1
+
+
+def _hand_down(node: _Node) -> None:
+    """Take from the parent what stands above."""
+    above = node.parent
+    context = node.draft.context
+    own = {name: node for name in _CONTEXT if getattr(context, name) is not None}
+    said = node.draft.run
+    if above is None:
+        node.stating = own
+        if said is not None:
+            node.settings = tuple(getattr(said, name) for name in _INHERITED)
+        return
+    node.root = above.root
+    node.stating = {**above.stating, **own} if own else above.stating
+    node.settings = above.settings
+    if said is not None:
+        node.settings = tuple(
+            value if (value := getattr(said, name)) is not None else held
+            for name, held in zip(_INHERITED, above.settings, strict=True)
+        )
+    run = above.draft.run if above.is_run else None
+    if run is None:
+        node.outer, node.around = above.outer, above.around
+        return
+    node.outer = above
+    if run.type in (TOOL, AGENT):
+        node.around = {}
+    elif run.type in _BILLABLE:
+        node.around = {**above.around, run.type: above}
+    else:
+        node.around = above.around
 
 
 def _counted(run: Run) -> bool:
     usage = run.usage
     return usage is not None and bool(usage.input_tokens or usage.output_tokens)
-
-
-def _repeats_below(node: _Node, billed: set[str]) -> bool:
-    """Whether a nested model call already bills what this one states (R3)."""
-    inner = [child for child in _calls_below(node) if child.span_id in billed]
-    if not inner:
-        return False
-    servers = [child for child in inner if child.draft.span.kind == _SERVER]
-    if len(servers) == len(inner) and node.draft.span.kind != _SERVER:
-        for child in servers:
-            billed.discard(child.span_id)
-        return False
-    return True
-
-
-def _calls_below(node: _Node) -> list[_Node]:
-    """Model calls of the same type below a model call, with no tool or agent in between."""
-    wanted = node.draft.run.type if node.draft.run is not None else ""
-    found: list[_Node] = []
-    stack = list(node.children)
-    while stack:
-        child = stack.pop()
-        run = child.draft.run
-        if child.is_run and run is not None:
-            if run.type in (TOOL, AGENT):
-                continue
-            if run.type == wanted:
-                found.append(child)
-        stack.extend(child.children)
-    return found
 
 
 def _below(node: _Node) -> list[_Node]:
@@ -196,32 +269,23 @@ def _below(node: _Node) -> list[_Node]:
     return found
 
 
-def _partial_below(node: _Node, billed: set[str]) -> bool:
-    """Whether the model calls below say that their usage is only a part (Logfire's Claude agent)."""
-    inner = [child for child in _below(node) if child.span_id in billed]
-    return bool(inner) and all(child.draft.span.usage_partial is not None for child in inner)
-
-
-def _unbill_below(node: _Node, billed: set[str]) -> None:
-    for child in _below(node):
-        billed.discard(child.span_id)
-
-
-def _bill_responses_once(ordered: list[_Node], billed: set[str]) -> None:
-    best: dict[str, _Node] = {}
+def _bill_views_once(ordered: list[_Node], billed: set[str]) -> None:
+    """Of several spans that stand beside each other and tell of one model call, bill the best (R5, R7)."""
+    responses: dict[tuple[str, int | None, int | None], list[_Node]] = {}
+    thread_runs: dict[str, list[_Node]] = {}
     for node in ordered:
-        run = node.draft.run
-        if node.span_id not in billed or run is None or run.response_id is None or run.type != LLM:
+        run, span = node.draft.run, node.draft.span
+        if run is None or node.span_id not in billed:
             continue
-        held = best.get(run.response_id)
-        if held is None:
-            best[run.response_id] = node
-            continue
-        if _tokens(held) != _tokens(node):
-            continue  # not one call: some SDKs write the same placeholder id on every call
-        winner, loser = (node, held) if _preference(node) < _preference(held) else (held, node)
-        best[run.response_id] = winner
-        billed.discard(loser.span_id)
+        if run.type == LLM and is_identity(run.response_id):
+            responses.setdefault((run.response_id, *_tokens(node)), []).append(node)
+        elif run.operation in _THREAD_RUNS and (thread_run := text(span.run_group)) is not None:
+            thread_runs.setdefault(thread_run, []).append(node)
+    for views in responses.values():
+        if len(views) <= MOST_VIEWS:
+            billed.difference_update(node.span_id for node in sorted(views, key=_preference)[1:])
+    for views in thread_runs.values():  # the last one saw the run's end
+        billed.difference_update(node.span_id for node in sorted(views, key=lambda view: view.draft.span.end_ns)[:-1])
 
 
 def _tokens(node: _Node) -> tuple[int | None, int | None]:
@@ -244,44 +308,25 @@ def _preference(node: _Node) -> tuple[bool, bool, int, int, str]:
 
 def _parent_run_id(project_id: str, trace_id: str, node: _Node) -> str | None:
     """Nearest ancestor that is a run; an ancestor not seen yet is named by the id its span will get."""
-    at = node
-    while at.parent is not None:
-        at = at.parent
-        if at.is_run and at.draft.run is not None:
-            return at.draft.run.run_id
-    missing = at.draft.parent_span_id
-    if missing is None or missing == at.span_id or _in_cycle(at):
+    if node.outer is not None and node.outer.draft.run is not None:
+        return node.outer.draft.run.run_id
+    root = node.root
+    missing = root.draft.parent_span_id
+    if missing is None or missing == root.span_id or root.is_cut:
         return None
     return run_id_of_span(project_id, trace_id, missing)
-
-
-def _in_cycle(node: _Node) -> bool:
-    """Whether the node's parent stands below it: its upward link was cut."""
-    return any(child.span_id == node.draft.parent_span_id for child in _below(node))
 
 
 def _complete(run: Run, node: _Node) -> None:
     """Fill what a model call does not say from the model call around it, where that wraps nothing else: an agent
     framework's span often has the messages, the client library's span inside it the usage."""
-    at = node.parent
-    while at is not None:
-        outer = at.draft.run
-        if at.is_run and outer is not None:
-            if outer.type in (TOOL, AGENT):
-                return
-            if outer.type == run.type:
-                if len(_innermost_calls(at)) != 1:
-                    return
-                for name in _COMPLETED:
-                    value: Value = getattr(run, name)
-                    if value is None or value in ([], {}):
-                        setattr(run, name, getattr(outer, name))
-        at = at.parent
-
-
-def _innermost_calls(node: _Node) -> list[_Node]:
-    below = _calls_below(node)
-    return [call for call in below if not _calls_below(call)]
+    around = node.around.get(run.type)
+    if around is None or around.run is None or around.innermost.get(run.type) != 1:
+        return
+    for name in _COMPLETED:
+        value: Value = getattr(run, name)
+        if value is None or value in ([], {}):
+            setattr(run, name, getattr(around.run, name))
 
 
 def _is_unanswered(node: _Node) -> bool:
@@ -304,39 +349,25 @@ def _unanimous(nodes: Mapping[str, _Node], name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _inherit(run: Run, node: _Node, only_user: str | None, only_session: str | None) -> None:
+def _inherit(run: Run, node: _Node, only: Mapping[str, str | None]) -> None:
+    """User, session and deployment from the nearest ancestor that states them; user and session else from the whole
+    trace, where all who state one agree."""
     inherited: list[str] = []
-    if run.user_id is None:
-        source = _nearest(node, "user_id")
-        run.user_id = source.draft.context.user_id if source is not None else only_user
-        if run.user_id is not None:
-            inherited.append("user_id")
-            if run.user_props is None and source is not None:
-                run.user_props = source.draft.context.user_props
-    if run.session_id is None:
-        source = _nearest(node, "session_id")
-        run.session_id = source.draft.context.session_id if source is not None else only_session
-        if run.session_id is not None:
-            inherited.append("session_id")
-    for name in _INHERITED:
+    for name in _CONTEXT:
+        if getattr(run, name) is not None:
+            continue
+        source = node.stating.get(name)
+        value = getattr(source.draft.context, name) if source is not None else only[name]
+        if value is None:
+            continue
+        setattr(run, name, value)
+        inherited.append(name)
+        if name == "user_id" and run.user_props is None and source is not None:
+            run.user_props = source.draft.context.user_props
+    for name, value in zip(_INHERITED, node.settings, strict=True):
         if getattr(run, name) is None:
-            at = node.parent
-            while at is not None:
-                value: Value = getattr(at.draft.run, name) if at.draft.run is not None else None
-                if value is not None:
-                    setattr(run, name, value)
-                    break
-                at = at.parent
+            setattr(run, name, value)
     run.inherited = inherited
-
-
-def _nearest(node: _Node, name: str) -> _Node | None:
-    at = node.parent
-    while at is not None:
-        if getattr(at.draft.context, name) is not None:
-            return at
-        at = at.parent
-    return None
 
 
 def _cost(draft: Draft, run: Run, prices: PriceList) -> Cost | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from spanledger.mapping.bodies import read_counters
 from spanledger.mapping.coerce import count, number
-from spanledger.mapping.dialects import BY_CODE
+from spanledger.mapping.dialects import BY_CODE, KEYS
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json
 from spanledger.model.records import Usage
@@ -31,6 +31,9 @@ _SLOTS = (
     ("usage_cache_audio", "cache_audio"),
     ("usage_input_image", "input_image"),
 )
+
+_STATED = ("usage_input", "usage_output")
+_UNKNOWN = ("", 0)
 
 _DETAILS = {
     "cache_read_tokens": "cache_read",
@@ -87,6 +90,8 @@ def usage_of(
         return None
     if not stated and not any(counts.values()):
         return None  # a dump of a result object with all counters at zero says nothing
+    if span.rest and any(KEYS.keys.get(key, _UNKNOWN)[0] in _STATED for key in span.rest):
+        warnings.append("usage_conflict")  # a weaker key of the same counter says something else (R6)
     return _normalise(span, counts, extra, provider, dialect, exclusive, warnings)
 
 

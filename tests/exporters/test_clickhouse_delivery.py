@@ -8,6 +8,7 @@ import random
 import tempfile
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from spanledger.errors import StoreError, StoreUnavailable
@@ -76,6 +77,19 @@ async def test_the_highest_version_wins_whatever_the_order(ledger: Ledger, order
     assert await ledger.store.get_run(PROJECT, versions[3].run_id) == as_json(versions[3])
     assert [run["version"] for run in (await ledger.store.list_runs(EVERYTHING)).runs] == [3]
     assert (await ledger.store.totals(EVERYTHING)).cost == Decimal("0.003")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_a_withdrawn_run_is_gone_whatever_the_order(ledger: Ledger, order: tuple[int, ...]) -> None:
+    given = priced("0.001", version=1)
+    withdrawn = msgspec.structs.replace(given, withdrawn=True, version=2)
+
+    for index in order:
+        await ledger.write((given, withdrawn)[index])
+
+    assert await all_ids(ledger) == []
+    assert await ledger.store.get_run(PROJECT, given.run_id) is None
+    assert await ledger.store.totals(EVERYTHING) == Totals()
 
 
 async def test_versions_of_a_run_may_share_a_batch(ledger: Ledger) -> None:

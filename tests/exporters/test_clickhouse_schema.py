@@ -27,7 +27,7 @@ def test_migrations_lead_to_the_revision_of_the_program() -> None:
 
 async def test_migrations_make_the_declared_columns(ledger: Ledger) -> None:
     rows = await ledger.query("SELECT table, name, type FROM system.columns WHERE database = '{db}' ORDER BY position")
-    bookkeeping = ("is_deleted", "ingested_at")
+    bookkeeping = ("ingested_at",)
 
     for table in TABLES:
         names, types = insert_columns(table)

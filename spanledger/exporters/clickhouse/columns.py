@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from spanledger.exporters.schema import Column, Table, Type
 from spanledger.exporters.values import Repairs, column_values
-from spanledger.model.records import Record
+from spanledger.model.records import Record, Run
 
 _TYPES: Final = {
     Type.WORD: "LowCardinality(String)",
@@ -46,6 +46,9 @@ _MISSING: Final[dict[Type, Any]] = {
 
 BLANK: Final = "blank"
 BLANK_TYPE: Final = "Array(LowCardinality(String))"
+DELETED: Final = "is_deleted"
+DELETED_TYPE: Final = "UInt8"
+"""What ReplacingMergeTree drops by: a run that the mapping withdrew."""
 
 
 def type_name(column: Column) -> str:
@@ -57,7 +60,7 @@ def type_name(column: Column) -> str:
 def insert_columns(table: Table) -> tuple[list[str], list[str]]:
     """(names, type names) of what an insert gives, in the order of `encode`."""
     names = [column.name for column in table.columns]
-    return [*names, BLANK], [*map(type_name, table.columns), BLANK_TYPE]
+    return [*names, BLANK, DELETED], [*map(type_name, table.columns), BLANK_TYPE, DELETED_TYPE]
 
 
 def encode(table: Table, records: Sequence[Record], repairs: Repairs) -> list[list[Any]]:
@@ -73,6 +76,7 @@ def encode(table: Table, records: Sequence[Record], repairs: Repairs) -> list[li
                     names.append(column.name)
         columns.append(_to_driver(column, values))
     columns.append(blank)
+    columns.append([int(isinstance(record, Run) and record.withdrawn) for record in records])
     return columns
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from spanledger.exporters.clickhouse.columns import BLANK, BLANK_TYPE, type_name
+from spanledger.exporters.clickhouse.columns import BLANK, BLANK_TYPE, DELETED, DELETED_TYPE, type_name
 from spanledger.exporters.schema import TABLES, Column, Table, Type
 
 MIGRATIONS_TABLE: Final = "schema_migrations"
@@ -53,7 +53,7 @@ LAYOUTS: Final = {
 _COMPRESSED: Final = {Type.TEXT, Type.JSON, Type.LABELS, Type.MONEYS}
 _BOOKKEEPING: Final = (
     f"{BLANK} {BLANK_TYPE}",
-    "is_deleted UInt8 DEFAULT 0",
+    f"{DELETED} {DELETED_TYPE} DEFAULT 0",
     "ingested_at DateTime64(3, 'UTC') DEFAULT now64(3)",
 )
 

@@ -1,0 +1,119 @@
+"""Tool runs that nobody traced, read out of the conversation.
+
+An application that calls the model through an instrumented client, and its tools itself, sends no span for a tool.
+What happened stands in the messages all the same: the model asked for a call in one answer, and a later request holds
+its result, often in another trace. Such a call becomes a `tool` run below the model call that asked for it, marked
+`derived_from_messages` and without times of its own. Traces that hold any tool span are left alone.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from spanledger.model.ids import uuid8
+from spanledger.model.records import Run
+from spanledger.model.span import Value
+
+_MAX_CALLS = 50_000
+MARK = "derived_from_messages"
+
+Key = tuple[str, str]
+"""(project id, tool call id)"""
+
+
+class ToolCalls:
+    """Tool calls seen in messages, across the traces of a project: which trace asked, and what came back."""
+
+    def __init__(self, limit: int = _MAX_CALLS) -> None:
+        self._limit = limit
+        self._asked: OrderedDict[Key, set[str]] = OrderedDict()
+        self._results: OrderedDict[Key, tuple[int, Value, bool]] = OrderedDict()
+
+    def note(self, project_id: str, trace_id: str, runs: Iterable[Run]) -> set[str]:
+        """Remember the calls and results in the messages of these model calls.
+
+        Returns the other traces that asked for calls whose result became known here.
+        """
+        affected: set[str] = set()
+        for run in runs:
+            if run.type != "llm":
+                continue
+            for call in calls_of(run):
+                asked = self._asked.setdefault((project_id, call["id"]), set())
+                if len(asked) < 8:
+                    asked.add(trace_id)
+            for part in _results_in(run):
+                key = (project_id, part["id"])
+                told = (run.started_at, part.get("response"), bool(part.get("is_error")))
+                held = self._results.get(key)
+                if held is None or told[0] < held[0]:
+                    self._results[key] = told
+                    affected |= self._asked.get(key, set())
+        for memory in (self._asked, self._results):
+            while len(memory) > self._limit:
+                memory.popitem(last=False)
+        affected.discard(trace_id)
+        return affected
+
+    def derive(self, project_id: str, trace_id: str, runs: list[Run]) -> list[Run]:
+        """Tool runs for the answered calls of a trace that holds no tool span of its own."""
+        if any(run.type == "tool" for run in runs):
+            return []
+        found: dict[str, Run] = {}
+        for run in runs:
+            if run.type != "llm":
+                continue
+            for call in calls_of(run):
+                result = self._results.get((project_id, call["id"]))
+                if result is None or call["id"] in found:
+                    continue
+                found[call["id"]] = _tool_run(project_id, trace_id, run, call, result[1], result[2])
+        return list(found.values())
+
+
+def calls_of(run: Run) -> list[dict[str, Value]]:
+    """Tool calls with an id that a model call's answer asks for."""
+    return [
+        part
+        for message in run.output or ()
+        for part in message["parts"]
+        if part["type"] == "tool_call" and isinstance(part.get("id"), str) and part["id"]
+    ]
+
+
+def _results_in(run: Run) -> list[dict[str, Value]]:
+    return [
+        part
+        for message in run.input or ()
+        if message["role"] == "tool"
+        for part in message["parts"]
+        if part["type"] == "tool_call_response" and isinstance(part.get("id"), str) and part["id"]
+    ]
+
+
+def _tool_run(project_id: str, trace_id: str, asking: Run, call: dict[str, Value], result: Value, failed: bool) -> Run:
+    return Run(
+        project_id=project_id,
+        run_id=uuid8("tool_call", project_id, trace_id, call["id"]),
+        parent_run_id=asking.run_id,
+        trace_id=trace_id,
+        type="tool",
+        name=str(call.get("name") or "tool"),
+        dialects=asking.dialects,
+        status="error" if failed else "success",
+        started_at=asking.ended_at or asking.started_at,
+        input=call.get("arguments"),
+        output=result,
+        tool={"name": str(call.get("name") or "tool"), "call_id": call["id"]},
+        user_id=asking.user_id,
+        user_props=asking.user_props,
+        session_id=asking.session_id,
+        inherited=[name for name in ("user_id", "session_id") if getattr(asking, name) is not None],
+        environment=asking.environment,
+        release=asking.release,
+        service_name=asking.service_name,
+        service_version=asking.service_version,
+        warnings=[MARK],
+        source=asking.source,
+    )
