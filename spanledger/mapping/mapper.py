@@ -15,8 +15,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from spanledger.mapping.context import Deployment
 from spanledger.mapping.cost import PriceList
+from spanledger.mapping.derived import ToolCalls
 from spanledger.mapping.dialects.base import LLM, MERGE, WRAP
 from spanledger.mapping.draft import Draft, draft_of
 from spanledger.mapping.facts import Facts
@@ -88,6 +91,7 @@ class Mapper:
         self._limits = limits if limits is not None else MemoryLimits()
         self._traces: OrderedDict[tuple[str, str], _Trace] = OrderedDict()
         self._responses = Responses()
+        self._calls = ToolCalls()
         self._items = 0
         self._bytes = 0
 
@@ -109,11 +113,11 @@ class Mapper:
             trace_id, span_ids = touched.popitem()
             trace = self._traces[project_id, trace_id]
             trace.touched_ns = max(trace.touched_ns, now_ns)
-            changed, unbilled = self._resolve(project_id, trace_id, trace, span_ids)
+            changed, affected = self._resolve(project_id, trace_id, trace, span_ids)
             records.extend(changed)
             if trace.items > self._limits.max_items_per_trace:
                 self._forget((project_id, trace_id), trace)
-            for other in unbilled:
+            for other in affected:
                 if (project_id, other) in self._traces:
                     touched.setdefault(other, set())
         self._evict(now_ns)
@@ -190,7 +194,8 @@ class Mapper:
     def _resolve(
         self, project_id: str, trace_id: str, trace: _Trace, span_ids: set[str]
     ) -> tuple[list[Record], set[str]]:
-        """Records of a trace that changed, and other traces that lost the billing of a model call to it."""
+        """Records of a trace that changed, and other traces that bear on it: they lost the billing of a model call
+        to this one, or asked for a tool call whose result stands here."""
         deployments: dict[int, Deployment] = {}
         for span_id in span_ids:
             self._redraft(project_id, trace, span_id, deployments)
@@ -207,18 +212,19 @@ class Mapper:
             self._redraft(project_id, trace, span_id, deployments)
         changed: list[Record] = []
         runs = resolve(project_id, trace_id, trace.drafts, self._prices)
-        unbilled = self._responses.settle(project_id, trace_id, runs)
-        for run in runs:
+        affected = self._responses.settle(project_id, trace_id, runs) | self._calls.note(project_id, trace_id, runs)
+        runs.extend(self._calls.derive(project_id, trace_id, runs))
+        for run in [*runs, *_withdrawn(trace, runs)]:
             held = trace.emitted.get(run.run_id)
             if held is not None:
                 run.version = held.version
                 if run == held:
                     continue
-            run.version = trace.statements
+            run.version = max(trace.statements, held.version + 1 if held is not None else 0)
             trace.emitted[run.run_id] = run
             changed.append(run)
         changed.extend(_threads(project_id, trace, runs))
-        return changed, unbilled
+        return changed, affected
 
     def _redraft(self, project_id: str, trace: _Trace, span_id: str, deployments: dict[int, Deployment]) -> None:
         span = trace.spans.get(span_id)
@@ -292,6 +298,14 @@ def _log_events(trace: _Trace, span: Facts) -> list[Event]:
     if isinstance(span.response_id, str):
         found.extend(event for origin, event in trace.named.get(span.response_id, ()) if origin != span.span_id)
     return found
+
+
+def _withdrawn(trace: _Trace, runs: Sequence[Run]) -> list[Run]:
+    """Runs given before that more knowledge shows to be none; they go out once more, marked."""
+    present = {run.run_id for run in runs}
+    return [
+        msgspec.structs.replace(run, withdrawn=True) for run_id, run in trace.emitted.items() if run_id not in present
+    ]
 
 
 def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread]:
