@@ -5,16 +5,14 @@ from __future__ import annotations
 import http.client
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
 from spanledger.errors import SpanledgerError
-from spanledger.exporters.store import MAX_PAGE
 
 Json: TypeAlias = dict[str, Any]
-_ID_LENGTH: Final = 36
 FilterValue: TypeAlias = str | Sequence[str] | None
 
 
@@ -64,17 +62,6 @@ class ApiClient:
         return self._get(
             "/v1/runs", {**(filters or {}), "limit": None if limit is None else str(limit), "cursor": cursor}
         )
-
-    def resolve(self, beginning: str) -> str:
-        """The whole id of the one run among the newest whose id begins so; a whole id is taken as it is."""
-        if len(beginning) == _ID_LENGTH:
-            return beginning
-        found = [run["run_id"] for run in self.runs(limit=MAX_PAGE)["data"]]
-        matching = [run_id for run_id in found if beginning and run_id.startswith(beginning.lower())]
-        if len(matching) != 1:
-            many = f"{len(matching)} of the newest {len(found)} runs have" if matching else "no recent run has"
-            raise ApiError(f"{many} an id that begins with {beginning!r}; give the whole id", 404)
-        return cast(str, matching[0])
 
     def run(self, run_id: str) -> Json:
         """One run with its contents. `ApiError.status` is 404 when there is none."""

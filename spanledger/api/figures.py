@@ -31,10 +31,13 @@ def count(number: int | None) -> str:
 
 
 def tokens(run: Json) -> str:
-    """`1,234 → 56`, input and output."""
+    """`1,234 → 56`, input and output; in brackets where they are counted elsewhere."""
     usage = run.get("usage") or {}
     given, got = usage.get("input_tokens"), usage.get("output_tokens")
-    return "" if given is None and got is None else f"{count(given)} → {count(got)}"
+    if given is None and got is None:
+        return ""
+    shown = f"{count(given)} → {count(got)}"
+    return shown if run.get("billable") else f"({shown})"
 
 
 def cost(run: Json) -> str:

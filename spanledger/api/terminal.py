@@ -80,10 +80,10 @@ def _one_line(value: str, style: str = "") -> Text:
 
 
 def _fit(natural: dict[str, int], room: int) -> dict[str, int]:
-    """Widths that add up to at most `room`: the widest give first, nobody goes below four."""
+    """Widths that add up to at most `room`: the widest give first, of equals the later, nobody goes below four."""
     sizes = dict(natural)
     while sum(sizes.values()) > room:
-        widest = max(sizes, key=lambda name: sizes[name])
+        widest = max(reversed(sizes), key=lambda name: sizes[name])
         if sizes[widest] <= _NARROWEST:
             break
         sizes[widest] -= 1

@@ -34,7 +34,6 @@ async def test_the_client_reads_what_the_server_serves(ledger: Ledger, api: ApiC
         assert [found["run_id"] for found in api.related(run.run_id)] == [run.run_id]
         assert api.scores(run.run_id) == [as_json(score)]
         assert api.usage({"user": "ü & 1"})["runs"] == 1
-        assert api.resolve(run.run_id[:8]) == run.run_id
 
     await asyncio.to_thread(read)
 
@@ -46,18 +45,6 @@ async def test_an_error_of_the_server_keeps_its_words(api: ApiClient) -> None:
         await asyncio.to_thread(api.runs, limit=0)
 
     assert (unknown.value.status, wrong.value.status) == (404, 422)
-
-
-async def test_a_beginning_that_names_no_single_run_is_refused(ledger: Ledger, api: ApiClient) -> None:
-    await ledger.write(*(make_run() for _ in range(20)))  # more than there are hex digits
-
-    first = [run["run_id"][0] for run in (await asyncio.to_thread(api.runs))["data"]]
-    shared = next(digit for digit in first if first.count(digit) > 1)
-
-    with pytest.raises(ApiError, match=r"no recent run has an id that begins with 'x'; give the whole id"):
-        await asyncio.to_thread(api.resolve, "x")
-    with pytest.raises(ApiError, match=r"of the newest 20 runs have an id that begins with"):
-        await asyncio.to_thread(api.resolve, shared)
 
 
 async def test_a_server_that_is_away_is_named(unused_tcp_port: int) -> None:

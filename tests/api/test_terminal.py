@@ -78,10 +78,10 @@ def test_a_list_in_eighty_columns() -> None:
 
     assert shown(runs_table(runs, now_ns=NOW, width=80), 80) == expected(
         f"""
-        id        type   name           model              tokens       cost   took  age
-        {TOOL[:8]}  tool   ✗ get_weather                                        350ms  now
-        {CALL[:8]}  llm    gpt-4o         gpt-4o-2024-…  1,234 → 56  $0.000105  1.24s  42s
-        {AGENT[:8]}  agent  travel agent                  1,234 → 56   ($12.50)  2m05s   2h
+        id        type   name          model               tokens       cost   took  age
+        {TOOL[:8]}  tool   ✗ get_weath…                                         350ms  now
+        {CALL[:8]}  llm    gpt-4o        gpt-4o-2024…    1,234 → 56  $0.000105  1.24s  42s
+        {AGENT[:8]}  agent  travel agent                (1,234 → 56)   ($12.50)  2m05s   2h
         """
     )
 
@@ -220,7 +220,7 @@ def test_a_failed_tool_as_a_page_with_its_trace() -> None:
 
         trace ──────────────────────────────────────────────────────────────────────────
         trace 3 runs
-        └── agent travel agent  1,234 → 56  ($12.50)  2m05s
+        └── agent travel agent  (1,234 → 56)  ($12.50)  2m05s
             ├── llm gpt-4o  gpt-4o-2024-08-06  1,234 → 56  $0.000105  1.24s
             └── ▶ tool ✗ get_weather  350ms
         """
@@ -236,7 +236,7 @@ def test_unknown_usage_and_cost_are_not_zero() -> None:
     assert "input tokens" not in page
     assert "counted as     estimated\n" in page
     assert "cost           unknown (counted elsewhere), unknown model" in page
-    assert shown(runs_table([as_json(run)], now_ns=NOW, width=80)).splitlines()[1].split()[4:7] == ["–", "→", "0"]
+    assert shown(runs_table([as_json(run)], now_ns=NOW, width=80)).splitlines()[1].split()[4:7] == ["(–", "→", "0)"]
 
 
 def test_contents_that_have_expired_are_mentioned() -> None:
