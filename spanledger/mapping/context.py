@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -22,7 +23,7 @@ _SESSION_KEYS = (
 )  # fmt: skip
 _USER_PROPS_KEYS = ("lunary_user_props", "user_props", "userProps")
 _TAG_KEYS = ("tags", "langfuse_tags", "lunary_tags")
-_HIDDEN_TAGS = ("seq:step:", "graph:step:")
+_HIDDEN_TAGS = ("seq:step:", "graph:step:", "langsmith:")
 _CHAIN_SESSION = ("resp_",)  # OpenAI response chaining puts the previous response id here: it changes each turn
 _PLACEHOLDERS = frozenset({"", "none", "null", "undefined"})
 
@@ -37,6 +38,11 @@ _KNOWN_NAMESPACES = (
     "braintrust.", "wandb.", "weave.", "peer.", "enduser.", "graph.", "agent.", "session.", "vcs.", "sentry.",
     "deployment.",
 )  # fmt: skip
+_SECRET_ENDINGS = ("authorization", "api-key", "api_key", "apikey", "cookie", "set-cookie", "x-goog-api-key")
+_SECRET_IN_TEXT = re.compile(
+    r"""(["'](?:authorization|[a-z-]*api[-_]?key|cookie|set-cookie|x-goog-api-key)["']\s*:\s*["'])([^"']*)(["'])""",
+    re.IGNORECASE,
+)
 _PLAIN_ATTRIBUTES = frozenset({"async", "count", "duration", "retry_attempts", "request", "response", "checkpoint_ns"})
 
 
@@ -68,12 +74,11 @@ def context_of(span: Facts) -> Context:
     if not isinstance(props, dict):
         props = {key: value for key, value in span.user.items() if key != "id"} if span.user else None
     context.user_props = props or None
-    context.tags = tags_of(span.tags)
+    tags = dict.fromkeys(tags_of(span.tags))
     for document in documents:
         for key in _TAG_KEYS:
-            for tag in tags_of(document.get(key)):
-                if tag not in context.tags:
-                    context.tags.append(tag)
+            tags.update(dict.fromkeys(tags_of(document.get(key))))
+    context.tags = list(tags)
     for document in documents:
         for key, value in document.items():
             if key not in _TAG_KEYS and key not in _USER_PROPS_KEYS:
@@ -99,8 +104,18 @@ def custom_attributes(span: Facts, metadata: dict[str, str]) -> dict[str, Value]
         ):
             _note(metadata, key, value)
         else:
-            left[key] = value
+            left[key] = _without_secrets(key, value)
     return left
+
+
+def _without_secrets(key: str, value: Value) -> Value:
+    """Some SDKs put the request's headers on spans, API keys and cookies included."""
+    low = key.lower()
+    if low.endswith(_SECRET_ENDINGS) and not isinstance(value, (bool, int, float)):
+        return "[redacted]"
+    if isinstance(value, str) and ("header" in low or low == "hidden_params"):
+        return _SECRET_IN_TEXT.sub(r"\1[redacted]\3", value)
+    return value
 
 
 def _documents(span: Facts) -> Iterable[dict[str, Value]]:
@@ -132,11 +147,7 @@ def tags_of(value: Value) -> list[str]:
     found = string_list(value)
     if len(found) == 1 and isinstance(value, str) and "," in value and value[:1] != "[":
         found = [part.strip() for part in value.split(",")]
-    unique: list[str] = []
-    for tag in found:
-        if tag and tag not in unique and not tag.startswith(_HIDDEN_TAGS) and not tag.startswith("langsmith:"):
-            unique.append(tag)
-    return unique
+    return list(dict.fromkeys(tag for tag in found if tag and not tag.startswith(_HIDDEN_TAGS)))
 
 
 def _unquoted(value: Value) -> str | None:

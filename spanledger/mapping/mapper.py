@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from spanledger.mapping.capture import CapturePolicy
 from spanledger.mapping.context import Deployment
 from spanledger.mapping.cost import PriceList
 from spanledger.mapping.derived import ToolCalls
@@ -86,10 +87,16 @@ class _Trace:
 class Mapper:
     """Turns spans, log records and metric points into records. Not thread-safe; one per stream of items."""
 
-    def __init__(self, prices: PriceList | None = None, limits: MemoryLimits | None = None) -> None:
+    def __init__(
+        self,
+        prices: PriceList | None = None,
+        limits: MemoryLimits | None = None,
+        capture: CapturePolicy | None = None,
+    ) -> None:
         self._prices = prices if prices is not None else PriceList()
         self._limits = limits if limits is not None else MemoryLimits()
         self._traces: OrderedDict[tuple[str, str], _Trace] = OrderedDict()
+        self._capture = capture
         self._responses = Responses()
         self._calls = ToolCalls()
         self._items = 0
@@ -214,6 +221,9 @@ class Mapper:
         runs = resolve(project_id, trace_id, trace.drafts, self._prices)
         affected = self._responses.settle(project_id, trace_id, runs) | self._calls.note(project_id, trace_id, runs)
         runs.extend(self._calls.derive(project_id, trace_id, runs))
+        if self._capture is not None:
+            for run in runs:
+                self._capture.apply(run)
         for run in [*runs, *_withdrawn(trace, runs)]:
             held = trace.emitted.get(run.run_id)
             if held is not None:
