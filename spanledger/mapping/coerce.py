@@ -10,6 +10,8 @@ from spanledger.model.span import Value
 _TRUE = frozenset({"true", "1", "yes"})
 _FALSE = frozenset({"false", "0", "no"})
 _MAX_COUNT = 1 << 53
+_SMALLEST, _LARGEST = -24, 12
+"""Powers of ten of an amount of money. 1e999999999 is a finite Decimal, and writing it out takes a gigabyte."""
 
 
 def text(value: Value) -> str | None:
@@ -80,6 +82,6 @@ def money(value: Value) -> Decimal | None:
         amount = Decimal(written)
     except InvalidOperation:
         return None
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or amount < 0 or not _SMALLEST <= amount.adjusted() <= _LARGEST:
         return None
     return amount

@@ -7,6 +7,7 @@ carrier in the order below that holds a message is taken; events and log records
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from spanledger.mapping import messages as shapes
@@ -15,6 +16,9 @@ from spanledger.mapping.messages import parse_json
 from spanledger.mapping.messages.pyrepr import parse_repr
 from spanledger.model.records import Message
 from spanledger.model.span import Event, Value
+
+_SYSTEM_MESSAGES = 8
+"""How many system messages are compared with instructions that stand apart: one is usual, a sender can write 10,000."""
 
 _INSTRUCTION_KEYS = ("system", "instructions", "systemInstruction", "system_instruction")
 
@@ -272,7 +276,7 @@ def _completions(group: Group | None, suffix: str, role: str) -> list[Message]:
     found: list[tuple[int, str]] = []
     for key, value in group.items():
         index, _, rest = key.partition(".")
-        if rest == suffix and index.isdigit() and isinstance(value, str):
+        if rest == suffix and index.isdecimal() and len(index) < 6 and isinstance(value, str):
             found.append((int(index), value))
     return [{"role": role, "parts": [{"type": "text", "content": content}]} for _, content in sorted(found)]
 
@@ -294,11 +298,11 @@ def _conversation(span: Facts, warnings: list[str]) -> tuple[list[Message], list
 
 def _has_instructions(found: list[Message], instructions: list[Message]) -> bool:
     wanted = shapes.text_of(instructions).strip()
-    for message in found:
-        if message.get("role") in ("system", "developer"):
-            held = shapes.text_of([message]).strip()
-            if held == wanted or (wanted and wanted in held) or (held and held in wanted):
-                return True
+    systems = (message for message in found if message.get("role") in ("system", "developer"))
+    for message in islice(systems, _SYSTEM_MESSAGES):
+        held = shapes.text_of([message]).strip()
+        if held == wanted or (wanted and wanted in held) or (held and held in wanted):
+            return True
     return False
 
 

@@ -175,7 +175,7 @@ def indexed_values(group: Group, suffix: str) -> list[Value]:
     found: list[tuple[int, Value]] = []
     for key, value in group.items():
         index, _, rest = key.partition(".")
-        if rest == suffix and index.isdigit() and len(index) < 6:
+        if rest == suffix and index.isdecimal() and len(index) < 6:
             found.append((int(index), value))
     return [value for _, value in sorted(found, key=lambda pair: pair[0])]
 
@@ -184,7 +184,7 @@ def _indexed_documents(group: Group) -> list[dict[str, Value]]:
     documents: dict[int, dict[str, Value]] = {}
     for key, value in group.items():
         index, _, rest = key.partition(".")
-        if index.isdigit() and len(index) < 6 and rest.startswith("document."):
+        if index.isdecimal() and len(index) < 6 and rest.startswith("document."):
             documents.setdefault(int(index), {})[rest[9:]] = value
     return [_document(documents[index]) for index in sorted(documents)]
 

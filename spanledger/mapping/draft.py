@@ -417,7 +417,8 @@ def _finish_reasons(span: Facts, facts: BodyFacts, output: Value) -> list[str]:
         for message in output:
             reason = message.get("finish_reason")
             if isinstance(reason, str) and reason:
-                reasons.extend(one for one in shapes.finish_reasons(reason) if one not in reasons)
+                reasons.extend(shapes.finish_reasons(reason))
+        reasons = list(dict.fromkeys(reasons))
     if not reasons and facts.finish is not None:
         reasons = shapes.finish_reasons(facts.finish)
     if not reasons and span.meta is not None:  # Langfuse keeps what the stream ended with as metadata

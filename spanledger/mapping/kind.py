@@ -91,6 +91,7 @@ def _infer(span: Facts) -> str | None:
     return None
 
 
+_LONGEST_NAME = 256
 _by_name: dict[tuple[str, str], tuple[str, bool] | None] = {}
 _by_scope: dict[str, tuple[SpanName, ...]] = {}
 
@@ -104,9 +105,11 @@ def _kind_by_name(scope: str, span_name: str) -> tuple[str, bool] | None:
         pass
     rules = _by_scope.get(scope)
     if rules is None:
-        if len(_by_scope) >= _CACHE_LIMIT:
-            _by_scope.clear()
-        rules = _by_scope[scope] = tuple(rule for rule in NAME_RULES if scope.startswith(rule.scope))
+        rules = tuple(rule for rule in NAME_RULES if scope.startswith(rule.scope))
+        if len(scope) <= _LONGEST_NAME:
+            if len(_by_scope) >= _CACHE_LIMIT:
+                _by_scope.clear()
+            _by_scope[scope] = rules
     found = None
     for rule in rules:
         if rule.pattern.fullmatch(span_name):
@@ -115,9 +118,10 @@ def _kind_by_name(scope: str, span_name: str) -> tuple[str, bool] | None:
                 break
             if found is None:
                 found = (rule.kind, False)
-    if len(_by_name) >= _CACHE_LIMIT:  # names come from outside: never grow without bound
-        _by_name.clear()
-    _by_name[cached] = found
+    if len(scope) + len(span_name) <= _LONGEST_NAME:  # names come from outside: never grow without bound
+        if len(_by_name) >= _CACHE_LIMIT:
+            _by_name.clear()
+        _by_name[cached] = found
     return found
 
 
@@ -135,7 +139,8 @@ def dialect_of_scope(scope: str) -> str | None:
         if scope.startswith(prefix):
             found = code
             break
-    if len(_scope_dialect) >= _CACHE_LIMIT:
-        _scope_dialect.clear()
-    _scope_dialect[scope] = found
+    if len(scope) <= _LONGEST_NAME:
+        if len(_scope_dialect) >= _CACHE_LIMIT:
+            _scope_dialect.clear()
+        _scope_dialect[scope] = found
     return found

@@ -83,6 +83,7 @@ _MODELS = (
 
 _API_SUFFIX = re.compile(r"\.(chat|responses|completions?|messages|embeddings?|image|generative-ai)$")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
+_LONGEST_NAME = 100
 _cache: dict[str, str] = {}
 
 
@@ -92,6 +93,8 @@ def canonical(name: str) -> str:
     if found is not None:
         return found
     low = name.strip().lower()
+    if len(low) > _LONGEST_NAME:
+        return low
     found = _ALIASES.get(_NOT_LETTERS.sub("", low))
     if found is None and low.startswith("fallback:"):
         found = canonical(low[9:].split(",")[0])

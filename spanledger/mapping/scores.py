@@ -47,7 +47,7 @@ def annotation_scores(project_id: str, span: Facts) -> list[Score]:
     by_index: dict[int, dict[str, object]] = {}
     for key, value in (span.annotations or {}).items():
         index, _, rest = key.partition(".")
-        if index.isdigit() and len(index) < 5 and rest.startswith("annotation."):
+        if index.isdecimal() and len(index) < 5 and rest.startswith("annotation."):
             by_index.setdefault(int(index), {})[rest[11:]] = value
     trace_id, span_id = span.trace_id, span.span_id
     if len(span.links) == 1:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from spanledger.model.span import Span, Value
 
 _CACHE_LIMIT = 8192
+_LONGEST_KEY = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,10 @@ class KeyTable:
             if key.startswith(prefix):
                 found = (slot, key[len(prefix) :])
                 break
-        if len(cache) >= _CACHE_LIMIT:  # keys come from outside: never grow without bound
-            cache.clear()
-        cache[key] = found
+        if len(key) <= _LONGEST_KEY:  # keys come from outside: never grow without bound
+            if len(cache) >= _CACHE_LIMIT:
+                cache.clear()
+            cache[key] = found
         return found
 
 

@@ -1,0 +1,203 @@
+"""Work grows in step with what was sent, whatever its shape: nobody can buy hours of CPU with one body.
+
+Python's own work is counted in executed lines, which no machine's mood changes. Work inside C (comparing, copying)
+is compared as CPU time of one size with eight times that size: a linear step gives 8, a quadratic one 64.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from spanledger.model.received import Item
+from tests.mapping.build import Ledger, agent, chat, event, infrastructure, log, span, tool
+
+RESPONSE = "chatcmpl-AzN4XpGm2fT7wQkL9sVb"
+SMALL, LARGE = 20, 160
+serial = itertools.count()
+"""Makes a name new to every cache."""
+GENEROUS = 1.5
+
+
+def lines_run(items: Sequence[Item]) -> int:
+    """Lines of Python that a fresh mapper executes for one request."""
+    ledger, count = Ledger(chat()), 0
+
+    def trace(frame: FrameType, what: str, _: Any) -> Any:
+        nonlocal count
+        count += what == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        ledger.add(*items)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def cpu(items: Callable[[], Sequence[Item]]) -> float:
+    """Least CPU time of several tries."""
+    times = []
+    for _ in range(5):
+        ledger, request = Ledger(chat()), items()
+        started = time.process_time()
+        ledger.add(*request)
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+def nested_calls(n: int) -> list[Item]:
+    return [chat(id=i, parent=i - 1 or None) for i in range(1, n)]
+
+
+def nested_agents_with_usage(n: int) -> list[Item]:
+    return [agent(id=i, parent=i - 1 or None, tokens=(9, 9)) for i in range(1, n)]
+
+
+def agents_around_partial_calls(n: int) -> list[Item]:
+    partial = {"gen_ai.usage.partial.input_tokens": 3}
+    calls = [chat(partial, id=n + i, parent=i) for i in range(1, n)]
+    return [*nested_agents_with_usage(n), *calls]
+
+
+def calls_inside_nested_noise(n: int) -> list[Item]:
+    noise = [infrastructure(id=i, parent=i - 1 or None) for i in range(1, n)]
+    return [*noise, *(chat(id=n + i, parent=n - 1) for i in range(1, n))]
+
+
+def siblings_below_noise_whose_parent_is_missing(n: int) -> list[Item]:
+    return [infrastructure(id=1, parent=999_999), *(chat(id=i, parent=1) for i in range(2, n))]
+
+
+def gateways_below_one_client(n: int) -> list[Item]:
+    return [chat(id=1), *(chat(id=i, parent=1, kind="server") for i in range(2, n))]
+
+
+def one_response_id_in_one_trace(n: int) -> list[Item]:
+    return [chat(id=i, response_id=RESPONSE) for i in range(1, n)]
+
+
+def one_response_id_in_many_traces(n: int) -> list[Item]:
+    return [chat(trace=i, response_id=RESPONSE) for i in range(2, n)]
+
+
+def parts_of_one_run(n: int) -> list[Item]:
+    parts = [span(name="claude_code.tool.execution", id=i, parent=1) for i in range(2, n)]
+    return [tool(id=1), *parts]
+
+
+def calls_inside_one_wrapper(n: int) -> list[Item]:
+    inner = {"mastra.span.type": "model_inference", "gen_ai.request.model": "gpt-4o"}
+    return [span({"mastra.span.type": "model_step"}, id=1), *(span(inner, id=i, parent=1) for i in range(2, n))]
+
+
+def a_cycle(n: int) -> list[Item]:
+    return [agent(id=i, parent=i % (n - 1) + 1) for i in range(1, n)]
+
+
+def a_body_of_many_threads(n: int) -> list[Item]:
+    return [chat({"session.id": f"s{i}"}, id=i) for i in range(1, n)]
+
+
+def log_records_of_one_span(n: int) -> list[Item]:
+    return [log("gen_ai.user.message", {"content": f"message {i}"}, time=i / 100) for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        nested_calls,
+        nested_agents_with_usage,
+        agents_around_partial_calls,
+        calls_inside_nested_noise,
+        siblings_below_noise_whose_parent_is_missing,
+        gateways_below_one_client,
+        one_response_id_in_one_trace,
+        one_response_id_in_many_traces,
+        parts_of_one_run,
+        calls_inside_one_wrapper,
+        a_cycle,
+        a_body_of_many_threads,
+        log_records_of_one_span,
+    ],
+)
+def test_python_does_as_much_more_as_there_are_more_spans(items: Callable[[int], list[Item]]) -> None:
+    small, large = lines_run(items(SMALL)), lines_run(items(LARGE))
+    assert large < small * LARGE / SMALL * GENEROUS
+
+
+def tags(n: int) -> list[Item]:
+    return [chat({"tag.tags": [f"tag {i}" for i in range(n)]})]
+
+
+def tags_of_two_documents(n: int) -> list[Item]:
+    return [chat({f"ai.telemetry.metadata.{key}": [f"{key} {i}" for i in range(n)] for key in ("tags", "lunary_tags")})]
+
+
+def a_provider_of_dots(n: int) -> list[Item]:
+    return [chat(provider="." * n + str(next(serial)))]
+
+
+def a_provider_that_falls_back_and_back(n: int) -> list[Item]:
+    return [chat(provider="fallback:" * n + str(next(serial)))]
+
+
+def log_records_of_one_instant(n: int) -> list[Item]:
+    return [log("gen_ai.user.message", {"content": f"message {i}"}) for i in range(n)]
+
+
+def finish_reasons(n: int) -> list[Item]:
+    answers = [f'{{"role":"assistant","parts":[],"finish_reason":"reason {i}"}}' for i in range(n)]
+    return [chat({"gen_ai.output.messages": f"[{','.join(answers)}]"})]
+
+
+def system_messages_beside_instructions(n: int) -> list[Item]:
+    said = ",".join(f'{{"role":"system","content":"rule {i}"}}' for i in range(n))
+    instructions = " ".join(f"law {i}" for i in range(n))
+    return [chat({"gen_ai.input.messages": f"[{said}]", "gen_ai.system_instructions": instructions})]
+
+
+def parameters(n: int) -> list[Item]:
+    return [chat({f"ai.settings.number{i}": i for i in range(n)})]
+
+
+def unknown_attributes(n: int) -> list[Item]:
+    return [chat({f"unknown.{i}": "x" for i in range(n)})]
+
+
+def span_events(n: int) -> list[Item]:
+    return [chat(events=[event("gen_ai.user.message", {"content": str(i)}, time=i / 1000) for i in range(n)])]
+
+
+def a_span_twice_with_many_events(n: int) -> list[Item]:
+    events = [event("log", {"line": i}) for i in range(n)]
+    return [chat(events=events), chat({"late": True}, events=[event("log", {"line": -i}) for i in range(n)])]
+
+
+@pytest.mark.parametrize(
+    ("items", "size"),
+    [
+        (tags, 2000),
+        (tags_of_two_documents, 1000),
+        (a_provider_of_dots, 1000),
+        (a_provider_that_falls_back_and_back, 1000),
+        (log_records_of_one_instant, 500),
+        (finish_reasons, 1000),
+        (system_messages_beside_instructions, 500),
+        (parameters, 2000),
+        (unknown_attributes, 2000),
+        (span_events, 300),
+        (a_span_twice_with_many_events, 500),
+    ],
+)
+def test_cpu_grows_in_step_with_the_size_of_a_span(items: Callable[[int], list[Item]], size: int) -> None:
+    small, large = cpu(lambda: items(size)), cpu(lambda: items(8 * size))
+    assert large < max(small, 0.001) * 28
