@@ -13,6 +13,7 @@ from spanledger.exporters.clickhouse.batch import Insert, prepare
 from spanledger.exporters.clickhouse.columns import insert_columns
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.ddl import identifier
+from spanledger.exporters.clickhouse.embedded import require_chdb
 from spanledger.exporters.clickhouse.faults import BatchTooLarge, DataRefused
 from spanledger.exporters.clickhouse.migrations import migrate
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
@@ -27,7 +28,12 @@ class ClickHouseExporter(Exporter):
     name = "clickhouse"
 
     def __init__(self, settings: ClickHouseSettings) -> None:
+        """Raises `StoreError` when the embedded engine is asked for and not installed."""
         self.settings = settings
+        if settings.embedded_path is not None:
+            # Here and not in the writer's thread: while chdb 4.4 is imported, the current directory of the process is
+            # its own, and whoever opens a relative path meanwhile (the log, a file) opens another.
+            require_chdb()
         self._thread: ThreadPoolExecutor | None = None
         self._connection: Connection | None = None
 
