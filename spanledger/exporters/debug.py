@@ -54,9 +54,16 @@ class DebugExporter(Exporter):
             case "basic":
                 return [_count(records)]
             case "normal":
-                return [describe(record) for record in records]
+                return [_described(record) for record in records]
             case _:
-                return [text for record in records for text in (describe(record), *_fields(record))]
+                return [text for record in records for text in (_described(record), *_fields(record))]
+
+
+def _described(record: Record) -> str:
+    try:
+        return describe(record)
+    except Exception as error:  # nothing that a record holds may stop the pipeline
+        return f"{record.record}  cannot be shown: {type(error).__name__}"
 
 
 def describe(record: Record) -> str:

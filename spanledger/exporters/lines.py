@@ -16,6 +16,6 @@ def json_lines(records: Sequence[Record]) -> tuple[list[bytes], list[Rejection]]
     for index, record in enumerate(records):
         try:
             lines.append(encode_json(to_dict(record))[0] + b"\n")
-        except (TypeError, ValueError, RecursionError) as error:
-            rejected.append(Rejection(index, f"cannot be written as JSON: {error}"))
+        except Exception as error:  # whatever is wrong with it, one record must not hold up the others
+            rejected.append(Rejection(index, f"cannot be written as JSON: {str(error) or type(error).__name__}"))
     return lines, rejected

@@ -32,9 +32,10 @@ def encode_json(value: Any) -> tuple[bytes, bool]:
     """(JSON text, False when text in it had to be repaired). Raises `TypeError` for what JSON cannot hold and
     `ValueError` for nesting without end."""
     try:
-        return encode_valid_json(value), True
-    except UnicodeEncodeError:
-        return encode_valid_json(_clean(msgspec.to_builtins(value))), False
+        try:
+            return encode_valid_json(value), True
+        except UnicodeEncodeError:
+            return encode_valid_json(_clean(msgspec.to_builtins(value))), False
     except RecursionError:
         raise ValueError("nested too deeply for JSON") from None
 

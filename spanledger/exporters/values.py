@@ -202,8 +202,11 @@ def _flags(values: list[Any], column: Column, repairs: Repairs) -> list[Any]:
 def _fix_money(value: Decimal) -> tuple[int | None, str]:
     if not value.is_finite():
         return None, "not_a_number"
-    pico = round(value * _PICO)
-    return (pico, "") if abs(pico) <= MAX_PICO else (MAX_PICO if pico > 0 else -MAX_PICO, "out_of_range")
+    # Seven digits before the point are enough to know, and 1e999999 cannot be multiplied.
+    pico = round(value * _PICO) if value.adjusted() < 7 else (MAX_PICO + 1 if value else 0)
+    if abs(pico) <= MAX_PICO:
+        return pico, ""
+    return (MAX_PICO if value > 0 else -MAX_PICO), "out_of_range"
 
 
 def _moneys(values: list[Any], column: Column, repairs: Repairs) -> list[Any]:

@@ -15,7 +15,7 @@ from spanledger.errors import StoreError, StoreUnavailable
 from spanledger.exporters.base import WRITTEN, Rejection
 from spanledger.exporters.clickhouse.exporter import ClickHouseExporter
 from spanledger.exporters.store import RunFilter, Totals
-from spanledger.model.records import Run, Usage
+from spanledger.model.records import Cost, Run, Usage
 from tests.exporters.ledger import Ledger, make_settings
 from tests.exporters.records import PROJECT, as_json, make_run, make_score, priced, recent
 
@@ -126,20 +126,25 @@ async def test_a_record_that_cannot_be_stored_is_rejected_alone(ledger: Ledger) 
     good = [make_run() for _ in range(3)]
     bad_id = make_run(run_id="7")
     bad_value = make_run(attributes={"callback": object()})
-    endless: list[object] = []
-    for _ in range(100_000):
-        endless = [endless]
-    too_deep = make_run(input=endless)
+    too_deep = make_run(input=nested([], 100_000))
+    too_deep_to_repair = make_run(input=nested("\ud800", 900))
 
-    result = await ledger.write(good[0], bad_id, good[1], bad_value, too_deep, good[2])
+    result = await ledger.write(good[0], bad_id, good[1], bad_value, too_deep, good[2], too_deep_to_repair)
 
     assert result.retry is None
     assert result.rejected == [
         Rejection(1, "cannot be stored: run_id is not a UUID"),
         Rejection(3, "cannot be stored: Encoding objects of type object is unsupported"),
         Rejection(4, "cannot be stored: nested too deeply for JSON"),
+        Rejection(6, "cannot be stored: nested too deeply for JSON"),
     ]
     assert set(await all_ids(ledger)) == {run.run_id for run in good}
+
+
+def nested(value: object, depth: int) -> object:
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize("table", ["runs", "run_payloads"])
@@ -220,20 +225,28 @@ async def test_what_no_store_takes_is_repaired_and_said(ledger: Ledger) -> None:
     ]
 
 
-async def test_money_is_kept_to_a_trillionth_and_within_its_range(ledger: Ledger) -> None:
-    run = priced("0.0000000000015")
-    assert run.cost is not None
-    run.cost.reported = Decimal("1e12")
-    run.cost.computed = Decimal("nan")
+@pytest.mark.parametrize(
+    ("amount", "kept", "warnings"),
+    [
+        ("0.0000000000015", "0.000000000002", []),
+        ("0E+9999", "0", []),
+        ("-0.5", "-0.5", []),
+        ("9223372.036854775807", "9223372.036854775807", []),
+        ("9999999", "9223372.036854775807", ["out_of_range:cost.total"]),
+        ("-1e999999", "-9223372.036854775807", ["out_of_range:cost.total"]),
+        ("nan", None, ["not_a_number:cost.total"]),
+    ],
+)
+async def test_money_is_kept_to_a_trillionth_and_within_its_range(
+    ledger: Ledger, amount: str, kept: str | None, warnings: list[str]
+) -> None:
+    run = make_run(cost=Cost(total=Decimal(amount), source="reported"))
 
     await ledger.write(run)
 
     found = await ledger.store.get_run(PROJECT, run.run_id)
     assert found is not None
-    assert found["cost"]["total"] == "0.000000000002"
-    assert found["cost"]["reported"] == "9223372.036854775807"
-    assert found["cost"]["computed"] is None
-    assert found["warnings"] == ["out_of_range:cost.reported", "not_a_number:cost.computed"]
+    assert (found["cost"]["total"], found["warnings"]) == (kept, warnings)
 
 
 async def test_a_temporary_folder_that_fails_is_a_reason_to_retry(ledger: Ledger) -> None:

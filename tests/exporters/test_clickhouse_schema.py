@@ -114,6 +114,22 @@ async def test_retention_follows_the_settings(engine: str) -> None:
         assert retention(settings) == {name: str(value or "") for name, value in days.items()}
 
 
+async def test_inserts_are_synced_as_the_settings_say(engine: str) -> None:
+    settings = make_settings(engine)
+    for fsync in (True, False, True):
+        embedded = settings.embedded.model_copy(update={"fsync": fsync})
+        exporter = ClickHouseExporter(settings.model_copy(update={"embedded": embedded}))
+        await exporter.start()
+        await exporter.close()
+
+        with opened(settings) as connection:
+            synced = connection.query(
+                "SELECT DISTINCT position(engine_full, 'fsync_after_insert = 1, fsync_part_directory = 1') > 0 "
+                f"FROM system.tables WHERE database = '{settings.database}' AND name != 'schema_migrations'"
+            )
+        assert synced == [(int(fsync),)]
+
+
 async def test_what_passed_its_retention_goes_and_the_rest_stays(engine: str) -> None:
     settings = make_settings(engine, runs_ttl_days=400, payloads_ttl_days=30)
     exporter = ClickHouseExporter(settings)

@@ -93,33 +93,32 @@ def prepare(records: Sequence[Record], token: str) -> tuple[list[Insert], list[R
     rejected: list[Rejection] = []
     for kind, tables in _TABLES.items():
         indexes = [index for index, record in enumerate(records) if type(record) is kind]
-        if not indexes:
-            continue
-        chosen = [records[index] for index in indexes]
-        encoded = _encode(tables, chosen)
-        if encoded is None:
-            good = []
-            for index, record in zip(indexes, chosen, strict=True):
-                if reason := _unencodable(tables, record):
-                    rejected.append(Rejection(index, reason))
-                else:
-                    good.append(index)
-            indexes = good
-            encoded = _encode(tables, [records[index] for index in good]) if good else []
-        for table, columns in encoded or ():
+        try:
+            encoded = _encode(tables, [records[index] for index in indexes])
+        except Exception:
+            indexes = _encodable(tables, records, indexes, rejected)
+            encoded = _encode(tables, [records[index] for index in indexes])
+        for table, columns in encoded if indexes else ():
             inserts.extend(_by_partition(Insert(table, columns, indexes, token)))
     return inserts, rejected
 
 
-def _encode(tables: Sequence[Table], records: Sequence[Record]) -> list[tuple[Table, list[list[Any]]]] | None:
-    """Columns of each table, or None when a record among them cannot be encoded."""
-    try:
-        return _encode_all(tables, records)
-    except (TypeError, ValueError, AttributeError):
-        return None
+def _encodable(
+    tables: Sequence[Table], records: Sequence[Record], indexes: list[int], rejected: list[Rejection]
+) -> list[int]:
+    """Those that can be encoded; a rejection is added for each of the others."""
+    good = []
+    for index in indexes:
+        try:
+            _encode(tables, [records[index]])
+        except Exception as error:  # whatever is wrong with it, one record must not hold up the others
+            rejected.append(Rejection(index, f"cannot be stored: {str(error) or type(error).__name__}"))
+        else:
+            good.append(index)
+    return good
 
 
-def _encode_all(tables: Sequence[Table], records: Sequence[Record]) -> list[tuple[Table, list[list[Any]]]]:
+def _encode(tables: Sequence[Table], records: Sequence[Record]) -> list[tuple[Table, list[list[Any]]]]:
     repairs: Repairs = [[] for _ in records]
     # Narrow columns first: what is repaired there becomes a warning in the payload.
     narrow_first = sorted(tables, key=lambda table: table is RUN_PAYLOADS)
@@ -136,14 +135,6 @@ def _warned(record: Record, warnings: list[str]) -> Record:
     return msgspec.structs.replace(
         record, warnings=[*record.warnings, *(w for w in warnings if w not in record.warnings)]
     )
-
-
-def _unencodable(tables: Sequence[Table], record: Record) -> str | None:
-    try:
-        _encode_all(tables, [record])
-    except (TypeError, ValueError, AttributeError) as error:
-        return f"cannot be stored: {error}"
-    return None
 
 
 def _by_partition(insert: Insert) -> list[Insert]:

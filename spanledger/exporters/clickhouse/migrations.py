@@ -19,6 +19,7 @@ from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.schema import REVISION, TABLES
 
+_FSYNC: Final = "fsync_after_insert = 1, fsync_part_directory = 1"
 _COMMENT: Final = re.compile(r" COMMENT '(?:[^'\\]|\\.)*'")
 
 
@@ -63,7 +64,7 @@ def pending(connection: Connection, settings: ClickHouseSettings) -> list[Migrat
 
 
 def migrate(connection: Connection, settings: ClickHouseSettings) -> list[Migration]:
-    """Bring the database up to date and its retention in line with the settings. Returns what was applied.
+    """Bring the database up to date and in line with the settings. Returns what was applied.
 
     Raises `SchemaError` as `pending` does, and when something is pending but `auto_migrate` is off.
     """
@@ -88,7 +89,7 @@ def migrate(connection: Connection, settings: ClickHouseSettings) -> list[Migrat
             [[migration.revision], [migration.name], [migration.checksum]],
             {"insert_deduplication_token": f"migration {migration.revision} {migration.checksum}"},
         )
-    _set_retention(connection, settings)
+    _follow_settings(connection, settings)
     return todo
 
 
@@ -106,23 +107,30 @@ def _applied(connection: Connection, database: str) -> dict[int, str]:
 
 
 def _fill(statement: str, settings: ClickHouseSettings) -> str:
-    # Only the embedded engine syncs: a server's durability is its operator's choice, often replicas instead.
-    fsync = settings.embedded_path is not None and settings.embedded.fsync
-    extra = ", fsync_after_insert = 1, fsync_part_directory = 1" if fsync else ""
+    extra = f", {_FSYNC}" if _fsync(settings) else ""
     return statement.replace("{database}", ddl.identifier(settings.database)).replace("{settings}", extra)
 
 
-def _set_retention(connection: Connection, settings: ClickHouseSettings) -> None:
+def _fsync(settings: ClickHouseSettings) -> bool:
+    # Only for the embedded engine: a server's durability is its operator's choice, often replicas instead.
+    return settings.embedded_path is not None and settings.embedded.fsync
+
+
+def _follow_settings(connection: Connection, settings: ClickHouseSettings) -> None:
+    """Bring what may change between starts in line: retention, and whether inserts are synced."""
     rows = connection.query(
-        "SELECT name, extract(engine_full, 'TTL .*toIntervalDay\\\\((\\\\d+)\\\\)') FROM system.tables "
-        "WHERE database = {database:String}",
+        "SELECT name, extract(engine_full, 'TTL .*toIntervalDay\\\\((\\\\d+)\\\\)'), "
+        "position(engine_full, 'fsync_after_insert = 1') > 0 FROM system.tables WHERE database = {database:String}",
         {"database": settings.database},
     )
-    current = {name: int(days or 0) for name, days in rows}
+    current = {name: (int(days or 0), bool(synced)) for name, days, synced in rows}
     for table in TABLES:
-        days = settings.payloads_ttl_days if table.name == "run_payloads" else settings.runs_ttl_days
-        if current.get(table.name) == days:
-            continue
         name = f"{ddl.identifier(settings.database)}.{ddl.identifier(table.name)}"
-        change = f"MODIFY TTL {ddl.ttl_expression(table.name, days)}" if days else "REMOVE TTL"
-        connection.command(f"ALTER TABLE {name} {change}")
+        days, synced = current[table.name]
+        wanted = settings.payloads_ttl_days if table.name == "run_payloads" else settings.runs_ttl_days
+        if days != wanted:
+            change = f"MODIFY TTL {ddl.ttl_expression(table.name, wanted)}" if wanted else "REMOVE TTL"
+            connection.command(f"ALTER TABLE {name} {change}")
+        if settings.embedded_path is not None and synced != _fsync(settings):
+            change = f"MODIFY SETTING {_FSYNC}" if _fsync(settings) else f"RESET SETTING {_FSYNC.replace(' = 1', '')}"
+            connection.command(f"ALTER TABLE {name} {change}")
