@@ -1,6 +1,6 @@
 """All dialects, and the key table compiled from them.
 
-To add a dialect, write a module here that holds a `Dialect` (or a tuple `DIALECTS`); nothing else needs to change.
+To add a dialect, write a module here that holds a `DIALECT`; nothing else needs to change.
 """
 
 from __future__ import annotations
@@ -19,11 +19,7 @@ def _load() -> tuple[Dialect, ...]:
     for module in pkgutil.iter_modules(__path__):
         if module.name in ("base", "document", "__main__"):
             continue
-        loaded = importlib.import_module(f"{__name__}.{module.name}")
-        found.extend(getattr(loaded, "DIALECTS", ()))
-        single = getattr(loaded, "DIALECT", None)
-        if single is not None:
-            found.append(single)
+        found.append(importlib.import_module(f"{__name__}.{module.name}").DIALECT)
     return tuple(sorted(found, key=lambda dialect: dialect.rank))
 
 

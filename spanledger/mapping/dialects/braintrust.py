@@ -1,0 +1,28 @@
+"""Braintrust."""
+
+from spanledger.mapping.dialects.base import CHAIN, EVALUATOR, LLM, TOOL, Dialect, Kinds
+
+DIALECT = Dialect(
+    code="braintrust",
+    title="Braintrust",
+    rank=43,
+    keys={
+        "braintrust.input_json": "raw_input",
+        "braintrust.input": "raw_input",
+        "braintrust.output_json": "raw_output",
+        "braintrust.output": "raw_output",
+        "braintrust.metadata": "meta_document",
+        "braintrust.metrics": "usage_document",
+        "braintrust.tags": "tags",
+    },
+    groups={"braintrust.metadata.": "meta"},
+    kinds=(
+        Kinds(
+            "braintrust.span_attributes.type",
+            17,
+            {"llm": LLM, "task": CHAIN, "tool": TOOL, "function": TOOL, "score": EVALUATOR, "eval": EVALUATOR},
+        ),
+    ),
+    scopes=("braintrust",),
+    markers=("kind_braintrust",),
+)

@@ -1,0 +1,49 @@
+"""Genkit."""
+
+from spanledger.mapping.dialects.base import (
+    AGENT,
+    CHAIN,
+    EMBED,
+    EVALUATOR,
+    LLM,
+    PASS,
+    RERANK,
+    RETRIEVER,
+    TOOL,
+    Dialect,
+    Kinds,
+)
+
+DIALECT = Dialect(
+    code="genkit",
+    title="Genkit",
+    rank=59,
+    keys={
+        "genkit:name": "run_name",
+        "genkit:input": "raw_input",
+        "genkit:output": "raw_output",
+    },
+    kinds=(
+        Kinds(
+            "genkit:metadata:subtype",
+            51,
+            {
+                "model": LLM,
+                "background-model": LLM,
+                "embedder": EMBED,
+                "tool": TOOL,
+                "tool.v2": TOOL,
+                "retriever": RETRIEVER,
+                "reranker": RERANK,
+                "evaluator": EVALUATOR,
+                "flow": CHAIN,
+                "agent": AGENT,
+                "userfeedback": PASS,
+                "useracceptance": PASS,
+            },
+        ),
+        Kinds("genkit:type", 71, {"action": CHAIN, "flow": CHAIN, "util": PASS, "dotprompt": CHAIN}),
+    ),
+    scopes=("genkit",),
+    markers=("kind_genkit",),
+)

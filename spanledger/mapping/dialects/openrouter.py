@@ -1,0 +1,17 @@
+"""OpenRouter broadcast and other gateways."""
+
+from spanledger.mapping.dialects.base import PASS, Dialect, name
+
+DIALECT = Dialect(
+    code="openrouter",
+    title="OpenRouter broadcast and other gateways",
+    rank=72,
+    keys={
+        "trace.metadata.openrouter.provider_name": "hosting",
+        "trace.metadata.openrouter.first_token_ms": "ttft_ms",
+        "trace.metadata.openrouter.creator_user_id": "user_id",
+    },
+    groups={"trace.metadata.": "meta"},
+    scopes=("openrouter",),
+    names=(name(r"generation|provider attempt .*", PASS, scope="openrouter", overrides=True),),
+)
