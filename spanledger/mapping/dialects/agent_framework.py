@@ -15,7 +15,7 @@ DIALECT = Dialect(
     ),
     names=(
         name(r"orchestrate_tools", CHAIN),
-        name(r"workflow\.build|message\.send|edge_group\.process.*", PASS, overrides=True),
+        name(r"workflow\.build|message\.send|edge_group\.process.*", PASS),
         name(r"workflow\.run|executor\.process .*", CHAIN),
     ),
 )

@@ -225,7 +225,7 @@ DIALECT = Dialect(
         name(r"execute_tool .+", TOOL),
         name(r"invoke_agent( .+)?", AGENT),
         name(r"invoke_workflow( .+)?", CHAIN),
-        name(r"(tools/list|initialize|ping|notifications/.+)( .+)?", PASS, overrides=True),
+        name(r"(tools/list|initialize|ping|notifications/.+)( .+)?", PASS),
     ),
     markers=("input_messages", "output_messages"),
     absent={
