@@ -247,14 +247,22 @@ _OUTPUT_CARRIERS: tuple[_Carrier, ...] = (
 
 
 def _first_telling(carriers: tuple[_Carrier, ...], span: Facts, body: Value, warnings: list[str]) -> list[Message]:
-    """Messages of the first carrier that says anything; empty messages only when no other carrier has more."""
-    empty: list[Message] = []
+    """Messages of the first carrier that says anything. Where it lost the content of some messages (OpenInference for
+    Bedrock drops tool results), a later carrier of at least as many messages that lost fewer is better."""
+    best: list[Message] = []
+    full = 0
     for carrier in carriers:
         found = carrier(span, body, warnings)
-        if any(message["parts"] for message in found):
-            return found
-        empty = empty or found
-    return empty
+        told = sum(1 for message in found if _tells(message))
+        if found and (not best or (told > full and len(found) >= len(best))):
+            best, full = found, told
+        if best and full == len(best):
+            break
+    return best
+
+
+def _tells(message: Message) -> bool:
+    return any(part.get("content", part.get("response", part)) is not None for part in message["parts"])
 
 
 def _body_messages(

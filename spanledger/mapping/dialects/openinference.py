@@ -101,6 +101,8 @@ DIALECT = Dialect(
     names=(name(r".+\.(start|success|finish|newToken)", "pass", scope="openinference.instrumentation.beeai"),),
     markers=("kind_openinference", "oi_input", "oi_output", "oi_embeddings"),
     absent={
+        # The JavaScript Bedrock instrumentation writes the vendor in place of the model.
+        "model_name": frozenset({"anthropic", "amazon", "meta", "cohere", "mistral", "ai21", "unknown"}),
         "tool_input": frozenset({"null"}),
         "raw_input": frozenset({"null"}),
         "raw_output": frozenset({"null"}),
