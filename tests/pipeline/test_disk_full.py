@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from spanledger.errors import Overloaded
 from spanledger.pipeline import DurableLog, FileStorageSettings
-from tests.pipeline.doubles import bodies, opened, request
+from tests.pipeline.doubles import bodies, letter, opened, request
 
 
 @pytest.fixture
@@ -46,6 +47,25 @@ async def test_the_log_refuses_before_the_disk_is_full(tmp_path: Path) -> None:
         assert refusal.value.retry_after == 15
         assert log.status().bytes == 0
         assert log.status().refused == 1
+
+
+async def test_refused_appends_take_nothing_else_down_with_them(tmp_path: Path) -> None:
+    """Jobs share transactions; the one that fails must not."""
+    settings = FileStorageSettings(directory=tmp_path, group_commit=0, min_free_bytes=2**60)
+    async with opened(settings) as log:
+
+        async def keep(number: int) -> None:
+            for _ in range(number):  # some before the group of appends, some after
+                await asyncio.sleep(0)
+            await log.add_dead_letters([letter(f"letter {number}")])
+
+        outcomes = await asyncio.gather(
+            *(log.append(request(f"span {n}")) for n in range(10)),
+            *(keep(n) for n in range(20)),
+            return_exceptions=True,
+        )
+        assert [type(outcome) for outcome in outcomes] == [Overloaded] * 10 + [type(None)] * 20
+        assert log.status().dead_letters == 20
 
 
 async def test_a_full_disk_loses_nothing_and_takes_more_when_it_has_room_again(small_disk: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from spanledger.errors import LogError, Overloaded
 from spanledger.pipeline import WhenFull
 from spanledger.pipeline.settings import WarmUpSettings
-from tests.pipeline.doubles import FakeClock, NewLog, bodies, request, trimmed, turns
+from tests.pipeline.doubles import FakeClock, NewLog, bodies, request, settled, trimmed
 
 SIZE = 256 + len("span a")
 """Of one entry as the log counts it."""
@@ -73,11 +73,26 @@ async def test_blocked_senders_are_served_in_turn(new_log: NewLog) -> None:
     for name in "ab":
         await log.append(request(f"span {name}"))
     waiting = [asyncio.create_task(log.append(request(f"span {name}"))) for name in "cd"]
-    await turns()
+    await settled(log)
     assert not any(task.done() for task in waiting)
     await log.save_cursors({"store": 2})
     assert await asyncio.gather(*waiting) == [3, 4]
     assert (await bodies(log))[-2:] == ["span c", "span d"]
+
+
+async def test_a_small_request_does_not_overtake_a_blocked_large_one(new_log: NewLog) -> None:
+    log = new_log(max_bytes=3 * SIZE, when_full=WhenFull.BLOCK)
+    await log.open()
+    await log.register(["store"])
+    for name in "ab":
+        await log.append(request(f"span {name}"))
+    large = asyncio.create_task(log.append(request("span " + "c" * SIZE)))
+    await settled(log)
+    small = asyncio.create_task(log.append(request("span d")))
+    await settled(log)
+    assert not small.done()
+    await log.save_cursors({"store": 2})
+    assert list(await asyncio.gather(large, small)) == [3, 4]
 
 
 async def test_a_blocked_sender_that_leaves_gives_its_place_up(new_log: NewLog) -> None:
@@ -88,7 +103,7 @@ async def test_a_blocked_sender_that_leaves_gives_its_place_up(new_log: NewLog) 
         await log.append(request(f"span {name}"))
     leaving = asyncio.create_task(log.append(request("span c")))
     staying = asyncio.create_task(log.append(request("span d")))
-    await turns()
+    await settled(log)
     leaving.cancel()
     await log.save_cursors({"store": 1})
     assert await staying == 3
@@ -100,7 +115,7 @@ async def test_a_blocked_sender_is_answered_when_the_log_closes(new_log: NewLog)
     await log.open()
     await log.append(request("span a"))
     waiting = asyncio.create_task(log.append(request("span b")))
-    await turns()
+    await settled(log)
     await log.close()
     with pytest.raises(LogError, match=r"the log is (closed|not open)"):
         await waiting
@@ -115,3 +130,13 @@ async def test_dropping_the_oldest_is_counted(new_log: NewLog, caplog: pytest.Lo
     assert await bodies(log) == ["span b", "span c", "span d"]
     assert log.status().dropped == 1
     assert "dropped the 1 oldest entries" in caplog.text
+
+
+async def test_a_large_request_drops_as_many_as_it_needs(new_log: NewLog) -> None:
+    log = new_log(max_bytes=4 * SIZE, when_full=WhenFull.DROP_OLDEST)
+    await log.open()
+    for name in "abcd":
+        await log.append(request(f"span {name}"))
+    await log.append(request("span " + "e" * SIZE))
+    assert [body[:6] for body in await bodies(log)] == ["span c", "span d", "span e"]
+    assert log.status().bytes <= 4 * SIZE

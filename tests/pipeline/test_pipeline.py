@@ -55,8 +55,18 @@ async def test_an_exporter_that_fell_behind_catches_up_from_the_log(
     alive, dead = RecordingExporter(), RecordingExporter()
     dead.away = AWAY
     small = DeliverySettings.model_validate({"batch": {"flush_timeout": 0}, "buffer_bytes": 2_000})
+    mappers: list[LedgerMapper] = []
+
+    def new_mapper() -> LedgerMapper:
+        mappers.append(LedgerMapper())
+        return mappers[-1]
+
     async with running(
-        {"alive": alive, "dead": dead}, clock, log=DurableLog(on_disk, clock), delivery=small
+        {"alive": alive, "dead": dead},
+        clock,
+        log=DurableLog(on_disk, clock),
+        delivery=small,
+        new_mapper=new_mapper,
     ) as pipeline:
         for n in range(100):
             await send(pipeline, request(f"span {n}"))
@@ -64,6 +74,7 @@ async def test_an_exporter_that_fell_behind_catches_up_from_the_log(
         status = pipeline.status().exporters["dead"]
         assert status.catching_up
         assert status.buffered_bytes < 3_000, "a dead store does not fill the memory"
+        assert len(mappers) == 1, "it gets a mapper when it takes something again"
         dead.away = None
         await clock.advance(60)
         await send(pipeline, *(request(f"fact {n} late") for n in range(100)))
@@ -283,6 +294,21 @@ async def test_a_stop_tries_a_failing_store_once_more_at_once(clock: FakeClock) 
         await clock.armed()
         exporter.away = None
         assert await pipeline.stop(30)
+        assert exporter.outputs == {"a": None}
+
+
+async def test_a_stop_waits_as_long_as_the_store_asked_for(clock: FakeClock) -> None:
+    exporter = RecordingExporter()
+    exporter.answers.append(WriteResult(retry="busy", retry_after=20))
+    async with running(exporter, clock) as pipeline:
+        await send(pipeline, request("span a"))
+        await clock.armed()
+        stop = asyncio.create_task(pipeline.stop(30))
+        await clock.armed(2)
+        await clock.advance(19)
+        assert len(exporter.writes) == 1
+        await clock.advance(1)
+        assert await stop
         assert exporter.outputs == {"a": None}
 
 
