@@ -46,8 +46,8 @@ _HOSTS = (
     (".inference.ai.azure.com", "azure.ai.inference"),
     ("api.openai.com", "openai"),
     ("api.anthropic.com", "anthropic"),
-    (".amazonaws.com", "aws.bedrock"),
     ("aiplatform.googleapis.com", "gcp.vertex_ai"),
+    ("-aiplatform.googleapis.com", "gcp.vertex_ai"),
     ("generativelanguage.googleapis.com", "gcp.gemini"),
     ("api.cohere.com", "cohere"),
     ("api.cohere.ai", "cohere"),
@@ -122,8 +122,10 @@ def _shorter(name: str) -> list[str]:
 def of_host(address: str) -> str | None:
     """Provider that serves a host name or URL."""
     host = address.split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0].lower()
-    for suffix, provider in _HOSTS:
-        if host == suffix.lstrip(".") or host.endswith(suffix):
+    if host.startswith("bedrock") and host.endswith(".amazonaws.com"):
+        return "aws.bedrock"
+    for name, provider in _HOSTS:
+        if host == name or host.endswith(name if name[0] in ".-" else f".{name}"):
             return provider
     return None
 
