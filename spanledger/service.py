@@ -132,7 +132,6 @@ class Service:
         component = self._registry[Kind.EXPORTERS][source.type]
         store: RunStore = component.store(self._config.components[Kind.EXPORTERS][source])
         server = self._factory(Kind.EXTENSIONS, id_)(settings, store)
-        self._extensions[id_] = server
         try:
             await store.start()
         except StoreUnavailable as error:
@@ -143,6 +142,7 @@ class Service:
             return
         self._stores.append(store)
         await self._started(Kind.EXTENSIONS, id_, server.start())
+        self._extensions[id_] = server
 
     async def _start_api_later(self, id_: ComponentId, server: Any, store: RunStore) -> None:
         while True:
@@ -156,6 +156,7 @@ class Service:
             except SpanledgerError as error:
                 logger.error("the API cannot start", extra={"reason": str(error)})
                 return
+            self._extensions[id_] = server
             logger.info("the API listens", extra={"address": server.address})
             return
 

@@ -151,6 +151,21 @@ def test_json_logs_are_all_that_is_printed_when_asked_for(tmp_path: Path) -> Non
     assert [line["msg"] for line in lines if line["level"] == "info"] == ["ready", "stopping"]
 
 
+def test_a_store_that_is_away_stops_neither_the_start_nor_the_senders(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        away = f"exporters.clickhouse.endpoint=http://127.0.0.1:{unused.getsockname()[1]}"
+        with serving(tmp_path, away, arguments=("--grace", "0s")) as process:
+            url = f"http://{address_of(process, 'otlp over HTTP')}/v1/traces"
+            assert post(url, span_body("00f067aa0ba902b7", "gpt-4.1-mini")) == 200
+            assert process.end() == 0
+            assert "the API waits for its store" in process.output
+            assert "the next start goes on there" in process.output
+    with serving(tmp_path) as process:
+        api = address_of(process, "api")
+        assert len(until(lambda: json.loads(runs(api, "--json").output)["data"])) == 1
+
+
 def test_two_processes_on_one_folder_are_refused(tmp_path: Path) -> None:
     with serving(tmp_path) as first:
         first.wait_for(" is ready ")

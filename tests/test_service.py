@@ -1,0 +1,117 @@
+"""A process assembled from a configuration, within the test's own event loop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from spanledger.config import load_config
+from spanledger.errors import LogError
+from spanledger.service import Service
+from tests.cli.serving import span_body
+
+CONFIG = """\
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}
+exporters:
+  file/runs: {{path: {folder}/runs.jsonl}}
+  file/metrics: {{path: {folder}/metrics.jsonl}}
+  file/all: {{path: {folder}/all.jsonl}}
+extensions:
+  file_storage: {{directory: {folder}/log}}
+  health_check: {{endpoint: "127.0.0.1:0"}}
+service:
+  extensions: [health_check, file_storage]
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [file/runs, file/all]}}
+    metrics: {{receivers: [otlp], exporters: [file/metrics, file/all]}}
+"""
+METRICS = {
+    "resourceMetrics": [
+        {
+            "scopeMetrics": [
+                {
+                    "metrics": [
+                        {
+                            "name": "gen_ai.client.token.usage",
+                            "gauge": {"dataPoints": [{"timeUnixNano": "1772359200000000000", "asInt": "49"}]},
+                        }
+                    ]
+                }
+            ]
+        }
+    ]
+}
+
+
+def service_in(folder: Path) -> Service:
+    file = folder / "spanledger.yaml"
+    file.write_text(CONFIG.format(folder=folder))
+    return Service(load_config([file], env={}))
+
+
+async def post(service: Service, path: str, body: bytes) -> int:
+    url = service.endpoints()["otlp over HTTP"] + path
+    headers = {"Content-Type": "application/json"}
+    async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as response:
+        return response.status
+
+
+def kinds(file: Path) -> list[str]:
+    return sorted(json.loads(line)["record"] for line in file.read_text().splitlines())
+
+
+async def test_each_exporter_gets_the_records_of_its_pipelines(tmp_path: Path) -> None:
+    service = service_in(tmp_path)
+    await service.start()
+    assert await post(service, "/v1/traces", span_body("00f067aa0ba902b7", "gpt-4o-mini")) == 200
+    assert await post(service, "/v1/metrics", json.dumps(METRICS).encode()) == 200
+    assert await service.stop(30) is True
+    assert kinds(tmp_path / "runs.jsonl") == ["run"]
+    assert kinds(tmp_path / "metrics.jsonl") == ["metric"]
+    assert kinds(tmp_path / "all.jsonl") == ["metric", "run"]
+
+
+async def test_the_same_request_twice_is_one_record(tmp_path: Path) -> None:
+    service = service_in(tmp_path)
+    await service.start()
+    for _ in range(2):
+        assert await post(service, "/v1/traces", span_body("00f067aa0ba902b7", "gpt-4o-mini")) == 200
+    await service.stop(30)
+    assert kinds(tmp_path / "runs.jsonl") == ["run"]
+
+
+async def test_it_is_ready_between_start_and_stop(tmp_path: Path) -> None:
+    service = service_in(tmp_path)
+    assert service.not_ready() == "starting"
+    await service.start()
+    assert service.not_ready() is None
+    await service.stop(0)
+    assert service.not_ready() == "stopping"
+
+
+async def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    first = service_in(tmp_path)
+    await first.start()
+    second = service_in(tmp_path)
+    with pytest.raises(LogError):
+        await second.start()
+    await first.stop(0)
+    third = service_in(tmp_path)
+    await third.start()
+    await third.stop(0)
+
+
+async def test_the_status_counts_what_was_accepted(tmp_path: Path) -> None:
+    service = service_in(tmp_path)
+    assert service.status() == {}
+    await service.start()
+    await post(service, "/v1/traces", span_body("00f067aa0ba902b7", "gpt-4o-mini"))
+    status: dict[str, Any] = service.status()["pipeline"]
+    assert (status["accepted_requests"], status["accepted_items"]) == (1, 1)
+    assert set(status["exporters"]) == {"file/runs", "file/metrics", "file/all"}
+    await service.stop(0)
