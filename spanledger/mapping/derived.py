@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from spanledger.mapping.draft import TOOL_CLASSES
 from spanledger.model.ids import uuid8
 from spanledger.model.records import Run
 from spanledger.model.span import Value
@@ -29,20 +30,30 @@ class ToolCalls:
         self._limit = limit
         self._asked: OrderedDict[Key, set[str]] = OrderedDict()
         self._results: OrderedDict[Key, tuple[int, Value, bool]] = OrderedDict()
+        self._names: OrderedDict[Key, str] = OrderedDict()
+        self._executed: OrderedDict[Key, str] = OrderedDict()
 
     def note(self, project_id: str, trace_id: str, runs: Iterable[Run]) -> set[str]:
-        """Remember the calls and results in the messages of these model calls.
+        """Remember the calls and results in the messages of these model calls, and the tool runs that carry a call id.
 
-        Returns the other traces that asked for calls whose result became known here.
+        Returns the other traces that learn something: they asked for a call whose result stands here, or ran a call
+        that was asked for here.
         """
         affected: set[str] = set()
         for run in runs:
+            if run.type == "tool" and run.tool is not None and isinstance(run.tool.get("call_id"), str):
+                self._executed[project_id, run.tool["call_id"]] = trace_id
             if run.type != "llm":
                 continue
             for call in calls_of(run):
-                asked = self._asked.setdefault((project_id, call["id"]), set())
+                key = (project_id, call["id"])
+                asked = self._asked.setdefault(key, set())
                 if len(asked) < 8:
                     asked.add(trace_id)
+                if key not in self._names and isinstance(call.get("name"), str):
+                    self._names[key] = call["name"]
+                    if key in self._executed:
+                        affected.add(self._executed[key])
             for part in _results_in(run):
                 key = (project_id, part["id"])
                 told = (run.started_at, part.get("response"), bool(part.get("is_error")))
@@ -50,11 +61,25 @@ class ToolCalls:
                 if held is None or told[0] < held[0]:
                     self._results[key] = told
                     affected |= self._asked.get(key, set())
-        for memory in (self._asked, self._results):
+                    if key in self._executed:
+                        affected.add(self._executed[key])
+        for memory in (self._asked, self._results, self._names, self._executed):
             while len(memory) > self._limit:
                 memory.popitem(last=False)
         affected.discard(trace_id)
         return affected
+
+    def complete(self, project_id: str, runs: Iterable[Run]) -> None:
+        """Give traced tool runs what only the messages tell: their name where the span has a class, their result."""
+        for run in runs:
+            if run.type != "tool" or run.tool is None:
+                continue
+            key = (project_id, str(run.tool.get("call_id")))
+            if run.name in TOOL_CLASSES and key in self._names:
+                run.name = self._names[key]
+                run.tool = {**run.tool, "name": run.name}
+            if run.output is None and key in self._results:
+                run.output = self._results[key][1]
 
     def derive(self, project_id: str, trace_id: str, runs: list[Run]) -> list[Run]:
         """Tool runs for the answered calls of a trace that holds no tool span of its own."""

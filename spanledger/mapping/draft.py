@@ -46,6 +46,8 @@ _NAME_PREFIXES = (
     "Tool: ", "tools/call ", "anthropic.tool_use ", "retrieval ", "rerank ", "embeddings ", "chat ",
 )  # fmt: skip
 _NAME_SUFFIXES = (".workflow", ".task", ".agent", ".tool", ".chat", ".mcp")
+TOOL_CLASSES = frozenset({"DynamicStructuredTool", "DynamicTool", "StructuredTool", "BaseTool", "FunctionTool"})
+"""Names of classes that stand where a tool's name belongs."""
 _USELESS_NAMES = frozenset({"", "tool", "agent", "chat", "execute_tool", "invoke_agent"})
 
 
@@ -135,6 +137,8 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         attributes=custom,
         warnings=warnings,
     )
+    if run_type == TOOL:
+        _name_by_result(run, span)
     _identity(run, span)
     _prompt(run, span)
     if run_type in _MODEL_CALLS or (run_type in (AGENT, CHAIN) and (request_model or span.usage_input is not None)):
@@ -151,11 +155,8 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
     _content(run, span, events, request, response, warnings)
     if run_type == LLM:
         run.finish_reasons = _finish_reasons(span, facts, run.output)
-        draft.price_hints = {
-            "service_tier": text(span.response_service_tier) or text(span.service_tier),
-            "batch": bool(flag(span.batch)),
-            "cached": _answered_from_cache(span),
-        }
+        draft.price_hints["service_tier"] = _service_tier(span, run)
+        draft.price_hints["cached"] = _answered_from_cache(span)
     left = _left_events(span.events)
     if left:
         run.attributes["span.events"] = left
@@ -275,6 +276,16 @@ def _dialects(span: Facts, by_scope: str | None) -> list[str]:
     return found
 
 
+def _name_by_result(run: Run, span: Facts) -> None:
+    """LangChain for JavaScript names the tool's class; the message that the tool returned has its name and call."""
+    if run.name in TOOL_CLASSES:
+        message = plain.tool_message(span.tool_output if span.tool_output is not None else span.raw_output)
+        run.name = text(message.get("name")) or run.name
+        run.tool = {"name": run.name}
+        if (call_id := text(message.get("tool_call_id"))) is not None:
+            run.tool["call_id"] = call_id
+
+
 def _identity(run: Run, span: Facts) -> None:
     agent: dict[str, Value] = {}
     for key, value in (
@@ -289,7 +300,7 @@ def _identity(run: Run, span: Facts) -> None:
     if agent:
         run.agent = agent
     if run.type == TOOL:
-        tool: dict[str, Value] = {}
+        tool = dict(run.tool or {})
         for key, value in (
             ("name", span.tool_name),
             ("call_id", span.tool_call_id),
@@ -298,7 +309,7 @@ def _identity(run: Run, span: Facts) -> None:
         ):
             found = text(value)
             if found is not None:
-                tool[key] = found
+                tool.setdefault(key, found)
         run.tool = tool or {"name": run.name}
     elif span.tool_name is not None:  # OpenLIT writes the tools that a chat asked for on the chat span
         run.attributes.setdefault("gen_ai.tool.name", span.tool_name)
@@ -340,6 +351,13 @@ def _reported_cost(draft: Draft, run: Run) -> Decimal | None:
     if both[0] is not None and both[1] is not None:
         return both[0] + both[1]
     return None
+
+
+def _service_tier(span: Facts, run: Run) -> str | None:
+    """`batch`, or the tier that the answer names, else the request: what was asked for is not always what was given."""
+    if flag(span.batch):
+        return "batch"
+    return text(span.response_service_tier) or text(run.params.get("service_tier"))
 
 
 def _answered_from_cache(span: Facts) -> bool:

@@ -21,6 +21,7 @@ from spanledger.mapping.bodies import response_facts
 from spanledger.mapping.coerce import count, flag, number, text
 from spanledger.mapping.context import tags_of
 from spanledger.mapping.cost import Call, PriceList
+from spanledger.mapping.draft import TOOL_CLASSES
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.params import params_of
 from spanledger.mapping.provider import canonical, of_model
@@ -196,7 +197,12 @@ class LunaryMapper:
         else:
             run.input, run.output = plain.structured(source), plain.structured(result)
             if run_type == "tool":
+                message = plain.tool_message(result)
+                if run.name in TOOL_CLASSES:
+                    run.name = text(message.get("name")) or run.name
                 run.tool = {"name": run.name}
+                if (call_id := text(message.get("tool_call_id"))) is not None:
+                    run.tool["call_id"] = call_id
                 run.input = plain.unwrap_call(run.input)
                 run.output = plain.unwrap_result(run.output)
             elif run_type == "agent":

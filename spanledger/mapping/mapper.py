@@ -220,6 +220,7 @@ class Mapper:
         changed: list[Record] = []
         runs = resolve(project_id, trace_id, trace.drafts, self._prices)
         affected = self._responses.settle(project_id, trace_id, runs) | self._calls.note(project_id, trace_id, runs)
+        self._calls.complete(project_id, runs)
         runs.extend(self._calls.derive(project_id, trace_id, runs))
         if self._capture is not None:
             for run in runs:

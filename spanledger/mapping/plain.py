@@ -26,11 +26,12 @@ def unwrap_call(value: Value) -> Value:
     if isinstance(value, dict):
         if "inputs" in value and value.keys() <= {"inputs", "tags", "metadata", "kwargs"}:
             return structured(value["inputs"])
-        if value.keys() == {"args", "kwargs"}:
-            if value["kwargs"] and not value["args"]:
-                return value["kwargs"]
-            if not value["kwargs"] and isinstance(value["args"], list) and len(value["args"]) == 1:
-                return value["args"][0]
+        if value and value.keys() <= {"args", "kwargs"}:
+            positional, named = value.get("args"), value.get("kwargs")
+            if named and not positional:
+                return named
+            if not named and isinstance(positional, list) and len(positional) == 1:
+                return structured(positional[0])
         if "arguments" in value and value.keys() <= {"arguments", "tool_name", "name", "id", "type"}:
             return structured(value["arguments"])
         if value.keys() == {"input_str"}:
@@ -54,6 +55,20 @@ def unwrap_result(value: Value) -> Value:
         if isinstance(content, str) and value.get("role") == "tool":
             return structured(content)
     return value
+
+
+def tool_message(value: Value) -> dict[str, Value]:
+    """The fields of a LangChain ToolMessage, which knows the tool's own name where the span has only its class."""
+    value = structured(value)
+    if isinstance(value, dict):
+        if "output" in value and value.keys() <= {"output", "kwargs"}:
+            return tool_message(value["output"])
+        kwargs = value.get("kwargs")
+        if isinstance(value.get("lc"), int) and isinstance(kwargs, dict):
+            value = kwargs
+        if "tool_call_id" in value and "content" in value:
+            return dict(value)
+    return {}
 
 
 def plain_input(span: Facts) -> Value:

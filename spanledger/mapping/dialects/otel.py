@@ -248,7 +248,7 @@ DIALECT = Dialect(
         "session_id": frozenset({"none", "None", "null", "undefined"}),
         "tool_call_id": frozenset({"<not specified>", "none", "None"}),
         "tool_input": frozenset({"N/A", "<not specified>"}),
-        "tool_output": frozenset({"N/A", "<not specified>"}),
+        "tool_output": frozenset({"N/A", "<not specified>", "[object ToolMessage]", "[object Object]"}),
         "server_address": frozenset({"NOT_FOUND", "Unknown", "unknown"}),
         "service_name": frozenset({"default"}),
         "environment": frozenset({"default"}),
