@@ -51,9 +51,7 @@ def number(value: Value) -> int | float | None:
 def count(value: Value) -> int | None:
     """A number of tokens: zero or more, whole; anything else is unknown."""
     found = number(value)
-    if found is None or found < 0 or found > _MAX_COUNT:
-        return None
-    return int(found)
+    return found if isinstance(found, int) and 0 <= found <= _MAX_COUNT else None
 
 
 def flag(value: Value) -> bool | None:

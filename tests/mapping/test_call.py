@@ -13,7 +13,7 @@ def call(facts: dict[str, Value], name: str = "a span") -> Run:
     return only_run(span({"gen_ai.operation.name": "chat", **facts}, name=name))
 
 
-# --- models -----------------------------------------------------------------------------------------------------------
+# --- models ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_an_openinference_completion_with_nothing_but_an_invented_body_keeps_the
     assert run.request_model == "gpt-4o"
 
 
-# --- parameters -------------------------------------------------------------------------------------------------------
+# --- parameters ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_placeholders_of_parameters_stay_in_the_attributes() -> None:
     assert run.attributes == {"gen_ai.request.max_tokens": -1, "gen_ai.request.seed": "None"}
 
 
-# --- answer -----------------------------------------------------------------------------------------------------------
+# --- answer ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ def test_what_mcp_says_to_itself_is_noise() -> None:
     assert kind_of(span(name="tools/list", scope="mcp")) == PASS
 
 
-# --- inference ----------------------------------------------------------------------------------------------------
+# --- inference -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -130,11 +130,12 @@ def test_models(model: str, expected: str | None) -> None:
     assert of_model(model) == expected
 
 
-FRAMEWORKS = (
-    "langchain Langchain langgraph llama_index crewai haystack strands-agents gcp.vertex.agent google_adk "
-    "microsoft.agent_framework autogen ag2 agno pydantic_ai openai_agents spring_ai vercel_ai smolagents "
-    "claude_agent_sdk mem0 mcp az.ai.agents litellm unknown Unknown _OTHER none gateway"
-).split()
+FRAMEWORKS = [
+    "langchain", "Langchain", "langgraph", "llama_index", "crewai", "haystack", "strands-agents",
+    "gcp.vertex.agent", "google_adk", "microsoft.agent_framework", "autogen", "ag2", "agno", "pydantic_ai",
+    "openai_agents", "spring_ai", "vercel_ai", "smolagents", "claude_agent_sdk", "mem0", "mcp", "az.ai.agents",
+    "litellm", "unknown", "Unknown", "_OTHER", "none", "gateway",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

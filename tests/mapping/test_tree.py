@@ -83,7 +83,7 @@ def test_laminar_overrides_the_parent_with_a_uuid_whose_tail_is_the_span_id() ->
     assert ledger.run(2).parent_run_id == run_id(1)
 
 
-# --- spans that are part of another's run -------------------------------------------------------------------------
+# --- spans that are part of another's run ----------------------------------------------------------------------------
 
 
 def test_litellms_raw_request_fills_the_gaps_of_its_parent_and_is_no_run() -> None:
@@ -146,7 +146,7 @@ def test_mastras_model_step_gives_its_facts_to_the_call_inside_it() -> None:
     assert ledger.run(3).parent_run_id == run_id(1)
 
 
-# --- application spans ------------------------------------------------------------------------------------------------
+# --- application spans -----------------------------------------------------------------------------------------------
 
 LOGFIRE = {"logfire.span_type": "span", "logfire.msg": "answer a question"}
 
@@ -188,7 +188,7 @@ def test_an_aborted_ai_sdk_call_whose_inner_span_never_came_is_the_model_call() 
     assert ledger.run(1).type == "llm"
 
 
-# --- one model call seen twice ----------------------------------------------------------------------------------------
+# --- one model call seen twice ---------------------------------------------------------------------------------------
 
 
 def test_the_inner_span_of_a_model_call_takes_the_messages_of_the_outer_one() -> None:
