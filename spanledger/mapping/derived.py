@@ -12,11 +12,13 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from spanledger.mapping.draft import TOOL_CLASSES
+from spanledger.mapping.sizes import size_of
 from spanledger.model.ids import uuid8
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
 _MAX_CALLS = 50_000
+_MAX_RESULT_BYTES = 32 * 1024 * 1024
 MARK = "derived_from_messages"
 
 Key = tuple[str, str]
@@ -26,8 +28,10 @@ Key = tuple[str, str]
 class ToolCalls:
     """Tool calls seen in messages, across the traces of a project: which trace asked, and what came back."""
 
-    def __init__(self, limit: int = _MAX_CALLS) -> None:
+    def __init__(self, limit: int = _MAX_CALLS, max_result_bytes: int = _MAX_RESULT_BYTES) -> None:
         self._limit = limit
+        self._max_result_bytes = max_result_bytes
+        self._result_bytes = 0
         self._asked: OrderedDict[Key, set[str]] = OrderedDict()
         self._results: OrderedDict[Key, tuple[int, Value, bool]] = OrderedDict()
         self._names: OrderedDict[Key, str] = OrderedDict()
@@ -60,10 +64,14 @@ class ToolCalls:
                 held = self._results.get(key)
                 if held is None or told[0] < held[0]:
                     self._results[key] = told
+                    self._result_bytes += size_of(told[1]) - (size_of(held[1]) if held is not None else 0)
                     affected |= self._asked.get(key, set())
                     if key in self._executed:
                         affected.add(self._executed[key])
-        for memory in (self._asked, self._results, self._names, self._executed):
+        while self._results and (len(self._results) > self._limit or self._result_bytes > self._max_result_bytes):
+            _, forgotten = self._results.popitem(last=False)
+            self._result_bytes -= size_of(forgotten[1])
+        for memory in (self._asked, self._names, self._executed):
             while len(memory) > self._limit:
                 memory.popitem(last=False)
         affected.discard(trace_id)

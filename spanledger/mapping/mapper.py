@@ -37,6 +37,7 @@ from spanledger.mapping.merge import (
 )
 from spanledger.mapping.responses import Responses
 from spanledger.mapping.scores import EVALUATION_EVENTS, annotation_scores, evaluation_score
+from spanledger.mapping.sizes import size_of, size_of_span
 from spanledger.mapping.tree import resolve
 from spanledger.model.ids import thread_id
 from spanledger.model.received import Item
@@ -155,7 +156,7 @@ class Mapper:
             trace.items += 1
         trace.spans[span.span_id] = span
         trace.statements += 1
-        self._grow(trace, _size(span))
+        self._grow(trace, size_of_span(span))
         changed = touched.setdefault(span.trace_id, set())
         changed.add(span.span_id)
         if isinstance(span.response_id, str):
@@ -190,7 +191,7 @@ class Mapper:
         self._items += 1
         trace.items += 1
         trace.statements += 1
-        self._grow(trace, _size_of(event.attributes))
+        self._grow(trace, size_of(event.attributes))
         changed = touched.setdefault(record.trace_id, set())
         changed.add(record.span_id)
         response_id = _response_named(event)
@@ -344,33 +345,6 @@ def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread
         trace.threads[session_id] = thread
         changed.append(thread)
     return changed
-
-
-def _size(span: Facts) -> int:
-    texts = len(span.name) + len(span.status_message) + len(span.trace_state)
-    beside = [*(event.attributes for event in span.events), *(link.attributes for link in span.links)]
-    return (
-        512 + texts + sum(len(event.name) + 120 for event in span.events) + _size_of([vars(span), span.rest, *beside])
-    )
-
-
-def _size_of(values: object) -> int:
-    """Rough bytes held by decoded values, whatever their depth."""
-    size = 0
-    stack = [values]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, (str, bytes)):
-            size += 56 + len(value)
-        elif isinstance(value, dict):
-            size += 64 + 80 * len(value) + sum(map(len, value))
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            size += 56 + 8 * len(value)
-            stack.extend(value)
-        else:
-            size += 32
-    return size
 
 
 __all__ = ["Mapper", "MemoryLimits", "Resource"]

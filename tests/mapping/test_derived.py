@@ -1,0 +1,126 @@
+"""Tool runs read out of the conversation, where nobody traced the tool."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from spanledger.mapping import KEYS, Mapper
+from spanledger.mapping.derived import ToolCalls
+from spanledger.mapping.facts import Facts
+from spanledger.model.records import Run
+
+Message = dict[str, Any]
+
+
+def asks(*numbers: int) -> Message:
+    calls = [
+        {"type": "tool_call", "id": f"call_{number}", "name": "weather", "arguments": {"city": "Rome"}}
+        for number in numbers
+    ]
+    return {"role": "assistant", "parts": calls}
+
+
+def answers(number: int, response: str) -> Message:
+    return {
+        "role": "tool",
+        "parts": [{"type": "tool_call_response", "id": f"call_{number}", "response": response}],
+    }
+
+
+ASKED = [asks(1)]
+ANSWERED = [
+    {"role": "user", "parts": [{"type": "text", "content": "Weather in Rome?"}]},
+    asks(1),
+    answers(1, "22 degrees"),
+]
+
+
+def span(trace: str, number: int, operation: str = "chat", **attributes: Any) -> Facts:
+    facts = Facts()
+    facts.trace_id, facts.span_id = trace * 32, f"{number:016x}"
+    facts.name, facts.start_ns, facts.end_ns = operation, number * 1_000, number * 1_000 + 500
+    KEYS.fill(facts, [("gen_ai.operation.name", operation), *attributes.items()])
+    return facts
+
+
+def chat(trace: str, number: int, *, asked: list[Message] | None = None, told: list[Message] | None = None) -> Facts:
+    attributes: dict[str, Any] = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
+    for key, messages in (("gen_ai.input.messages", asked), ("gen_ai.output.messages", told)):
+        if messages is not None:
+            attributes[key] = json.dumps(messages)
+    return span(trace, number, **attributes)
+
+
+def tool_span(trace: str, number: int) -> Facts:
+    return span(trace, number, "execute_tool", **{"gen_ai.tool.name": "weather"})
+
+
+def tools(records: list[Any]) -> list[Run]:
+    return [record for record in records if isinstance(record, Run) and record.type == "tool"]
+
+
+def test_a_call_answered_in_another_trace_becomes_a_tool_run_below_the_model_call_that_asked() -> None:
+    mapper = Mapper()
+    first = mapper.add("default", [chat("a", 1, told=ASKED)])
+    assert tools(first) == []
+
+    (tool,) = tools(mapper.add("default", [chat("b", 2, asked=ANSWERED)]))
+
+    assert isinstance(first[0], Run)
+    assert (tool.parent_run_id, tool.trace_id) == (first[0].run_id, "a" * 32)
+    assert (tool.name, tool.input, tool.output, tool.status) == ("weather", {"city": "Rome"}, "22 degrees", "success")
+    assert (tool.started_at, tool.ended_at, tool.duration_ns) == (1_500, None, None)
+    assert tool.warnings == ["derived_from_messages"]
+
+
+def test_the_order_of_arrival_makes_no_difference() -> None:
+    forward, backward = Mapper(), Mapper()
+    forward.add("default", [chat("a", 1, told=ASKED)])
+    last_forward = tools(forward.add("default", [chat("b", 2, asked=ANSWERED)]))
+    backward.add("default", [chat("b", 2, asked=ANSWERED)])
+    last_backward = tools(backward.add("default", [chat("a", 1, told=ASKED)]))
+
+    for run in (*last_forward, *last_backward):
+        run.version = 0
+    assert last_forward == last_backward
+
+
+def test_a_trace_with_a_tool_span_is_left_alone() -> None:
+    mapper = Mapper()
+    mapper.add("default", [chat("a", 1, told=ASKED), tool_span("a", 3)])
+
+    assert tools(mapper.add("default", [chat("b", 2, asked=ANSWERED)])) == []
+
+
+def test_a_tool_span_that_comes_late_withdraws_the_derived_run() -> None:
+    mapper = Mapper()
+    mapper.add("default", [chat("a", 1, told=ASKED)])
+    (derived,) = tools(mapper.add("default", [chat("b", 2, asked=ANSWERED)]))
+
+    given = {run.run_id: run for run in tools(mapper.add("default", [tool_span("a", 3)]))}
+
+    assert given[derived.run_id].withdrawn
+    assert given[derived.run_id].version > derived.version
+    assert [run.name for run in given.values() if not run.withdrawn] == ["weather"]
+
+
+def test_projects_do_not_answer_each_others_calls() -> None:
+    mapper = Mapper()
+    mapper.add("one", [chat("a", 1, told=ASKED)])
+
+    assert tools(mapper.add("two", [chat("b", 2, asked=ANSWERED)])) == []
+
+
+def test_results_are_remembered_within_a_number_of_bytes() -> None:
+    calls = ToolCalls(max_result_bytes=10_000)
+    for number in range(50):
+        answering = Run(project_id="default", run_id=str(number), type="llm", started_at=number)
+        answering.input = [answers(number, "x" * 1_000)]
+        calls.note("default", "t", [answering])
+
+    asking = Run(project_id="default", run_id="r", type="llm", started_at=1, output=[asks(*range(50))])
+
+    remembered = [run.tool for run in calls.derive("default", "t", [asking])]
+    assert 5 <= len(remembered) <= 10
+    assert remembered[-1] == {"name": "weather", "call_id": "call_49"}
