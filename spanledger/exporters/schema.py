@@ -17,7 +17,7 @@ from typing import Any, Final
 from spanledger.exporters.preview import input_preview, output_preview, short
 from spanledger.model.records import Metric, Record, Run, Score, Thread
 
-REVISION: Final = 1
+REVISION: Final = 2
 """Schema revision of this program. Every store's migrations end here."""
 
 
@@ -77,8 +77,8 @@ def _fact(name: str, type_: Type, doc: str, path: str | None = None) -> Column:
     return Column(name, type_, doc, path or name)
 
 
-def _maybe(name: str, type_: Type, doc: str, path: str | None = None) -> Column:
-    return Column(name, type_, doc, path or name, optional=True)
+def _maybe(name: str, type_: Type, doc: str, path: str | None = None, since: int = 1) -> Column:
+    return Column(name, type_, doc, path or name, optional=True, since=since)
 
 
 def _derived(name: str, type_: Type, doc: str, derive: Callable[[Any], Any], *, path: str | None = None) -> Column:
@@ -154,6 +154,8 @@ RUNS: Final = Table(
         _maybe("cost_reported", Type.MONEY, "what the span said", "cost.reported"),
         _maybe("cost_computed", Type.MONEY, "what the price list says", "cost.computed"),
         _maybe("price_ref", Type.WORD, "price list, model and date", "cost.price_ref"),
+        _maybe("service_tier", Type.WORD, "batch, flex, priority, …", "cost.service_tier", since=2),
+        _maybe("cost_reported_billed", Type.FLAG, "who reported it bills it", "cost.reported_billed", since=2),
         _maybe("tokens_per_second", Type.NUMBER, "output tokens per second"),
         _maybe("user_id", Type.TEXT, "end user, own or inherited"),
         _maybe("session_id", Type.TEXT, "conversation, own or inherited"),

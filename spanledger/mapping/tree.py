@@ -378,7 +378,8 @@ def _cost(draft: Draft, run: Run, prices: PriceList) -> Cost | None:
         return None
     hints = draft.price_hints
     tier = hints.get("service_tier")
-    return prices.cost(
+    billed = bool(hints.get("reported_billed"))
+    cost = prices.cost(
         Call(
             provider=run.provider,
             request_model=run.request_model,
@@ -386,13 +387,15 @@ def _cost(draft: Draft, run: Run, prices: PriceList) -> Cost | None:
             usage=run.usage,
             at_ns=run.started_at,
             service_tier=tier,
-            batch=bool(hints.get("batch")),
             reported=draft.reported,
-            reported_billed=bool(hints.get("reported_billed")),
+            reported_billed=billed,
             cached=bool(hints.get("cached")),
             type=run.type,
         )
     )
+    cost.service_tier = tier
+    cost.reported_billed = None if cost.reported is None else billed
+    return cost
 
 
 def _rate(run: Run) -> float | None:

@@ -61,6 +61,10 @@ class Cost(msgspec.Struct, kw_only=True):
     reported: Decimal | None = None
     computed: Decimal | None = None
     price_ref: str | None = None
+    service_tier: str | None = None
+    """`batch`, or the tier that the answer named, else the request; prices depend on it."""
+    reported_billed: bool | None = None
+    """Whether who reported the cost is the one who bills it; None where nobody reported one."""
 
 
 class RunError(msgspec.Struct, kw_only=True):

@@ -79,6 +79,8 @@ costs = st.builds(
     reported=st.none() | moneys,
     computed=st.none() | moneys,
     price_ref=st.none() | words,
+    service_tier=st.none() | words,
+    reported_billed=st.none() | st.booleans(),
 )
 errors = st.builds(RunError, **{name: st.none() | texts for name in RunError.__struct_fields__})
 _OPTIONAL_TEXTS = [

@@ -5,15 +5,19 @@ from __future__ import annotations
 import pytest
 
 from spanledger.errors import SchemaError
-from spanledger.exporters.clickhouse import ClickHouseSettings
+from spanledger.exporters.clickhouse import ClickHouseSettings, migrations
 from spanledger.exporters.clickhouse.columns import insert_columns
 from spanledger.exporters.clickhouse.exporter import ClickHouseExporter
 from spanledger.exporters.clickhouse.migrations import MIGRATIONS, migrate
+from spanledger.exporters.clickhouse.reader import ClickHouseStore
 from spanledger.exporters.schema import REVISION, TABLES
 from tests.exporters.ledger import Ledger, make_settings, opened
 from tests.exporters.records import make_run, recent
 
-CHECKSUMS = {1: "a0fd06b1bde4424e18fb5cd0f6d7429e826fe219a5ebe12367911cb6eb2fd367"}
+CHECKSUMS = {
+    1: "a0fd06b1bde4424e18fb5cd0f6d7429e826fe219a5ebe12367911cb6eb2fd367",
+    2: "c20176cc8fe641326866be6d71fc2ef038c543e91c28d34e159cd9a086d558ec",
+}
 """What was released stays as it is: change a migration by adding one."""
 
 
@@ -51,10 +55,33 @@ def test_a_migration_that_stopped_half_way_is_finished(settings: ClickHouseSetti
         assert connection.query(f"SELECT count() FROM {settings.database}.scores") == [(0,)]
 
 
+async def test_what_an_older_program_wrote_is_read_after_the_migration(
+    settings: ClickHouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = "00000000-0000-8000-8000-000000000001"
+    with opened(settings) as connection, monkeypatch.context() as older:
+        older.setattr(migrations, "MIGRATIONS", MIGRATIONS[:1])
+        migrate(connection, settings)
+        connection.command(
+            f"INSERT INTO {settings.database}.runs (project_id, run_id, started_at, cost_source, version) "
+            f"SELECT 'default', '{run_id}', fromUnixTimestamp64Nano({recent()}), 'priced', 1"
+        )
+    exporter, store = ClickHouseExporter(settings), ClickHouseStore(settings)
+    await exporter.start()
+    await store.start()
+
+    run = await store.get_run("default", run_id)
+
+    await store.close()
+    await exporter.close()
+    assert run is not None
+    assert (run["cost"]["source"], run["cost"]["service_tier"]) == ("priced", None)
+
+
 async def test_a_newer_schema_is_refused(ledger: Ledger) -> None:
     await ledger.command("INSERT INTO {db}.schema_migrations (revision, name, checksum) VALUES (99, 'future', 'x')")
 
-    with pytest.raises(SchemaError, match=r"has schema revision 99, this program knows 1: a newer spanledger wrote it"):
+    with pytest.raises(SchemaError, match=r"has schema revision 99, this program knows 2: a newer spanledger wrote it"):
         await ClickHouseExporter(ledger.exporter.settings).start()
 
 

@@ -170,7 +170,7 @@ async def test_a_record_over_the_limit_of_a_proxy_is_rejected_alone(server: Ledg
 async def test_an_answer_that_ends_in_its_middle_is_unavailable(
     server: Ledger, front: HttpFront, end: bytes, reason: str
 ) -> None:
-    await server.write(make_run())
+    await server.write(make_run(name="x" * 10_000))  # the middle of the answer is the middle of this
 
     def broken(asked: Asked, data: bytes) -> web.Response | None:
         return web.Response(body=data[: len(data) // 2] + end) if "SELECT `project_id`" in asked.sql else None

@@ -9,6 +9,7 @@ CPU.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from spanledger.exporters.clickhouse.columns import BLANK, BLANK_TYPE, DELETED, DELETED_TYPE, type_name
@@ -107,11 +108,13 @@ def create_migrations_table() -> str:
 
 
 def add_columns(revision: int) -> list[str]:
-    """ALTER TABLE for every column that a later revision added. One change each, so that a step can be repeated."""
+    """ALTER TABLE for every column that a later revision added, behind the one that is declared before it. One change
+    each, so that a step can be repeated."""
     return [
-        f"ALTER TABLE {{database}}.{identifier(table.name)} ADD COLUMN IF NOT EXISTS {column_definition(column)}"
+        f"ALTER TABLE {{database}}.{identifier(table.name)} ADD COLUMN IF NOT EXISTS {column_definition(column)} "
+        f"AFTER {identifier(before.name)}"
         for table in TABLES
-        for column in table.columns
+        for before, column in pairwise(column for column in table.columns if column.since <= revision)
         if column.since == revision
     ]
 

@@ -40,6 +40,7 @@ class Migration:
 
 MIGRATIONS: Final[Sequence[Migration]] = (
     Migration(1, "create the ledger", tuple(ddl.create_table(table, 1) for table in TABLES)),
+    Migration(2, "keep what a price depends on", tuple(ddl.add_columns(2))),
 )
 
 
