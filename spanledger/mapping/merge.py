@@ -27,6 +27,7 @@ def same_span(first: Facts, second: Facts) -> bool:
         all(getattr(first, field) == getattr(second, field) for field in _FIELDS)
         and vars(first) == vars(second)
         and first.rest == second.rest
+        and _around(first) == _around(second)
         and len(first.events) == len(second.events)
         and all(
             a.name == b.name and a.time_ns == b.time_ns and a.attributes == b.attributes
@@ -50,14 +51,21 @@ def merged(first: Facts, second: Facts) -> Facts:
     return whole
 
 
-def _fullness(span: Facts) -> tuple[bool, int, int, int, str]:
+def _fullness(span: Facts) -> tuple[bool, int, int, int, str, str]:
     return (
         span.end_ns != 0,
         len(vars(span)) + len(span.rest),
         len(span.events),
         span.end_ns,
         repr([[getattr(span, field) for field in _FIELDS], sorted(vars(span).items()), sorted(span.rest.items())]),
+        repr([_around(span), [identity_of(event) for event in span.events]]),
     )
+
+
+def _around(span: Facts) -> list[Value]:
+    """Where a span comes from and points to; two exporters of one span may disagree on it."""
+    links = [[link.trace_id, link.span_id, link.attributes] for link in span.links]
+    return [span.resource.attributes, span.scope.name, span.scope.version, links]
 
 
 def identity_of(event: Event) -> tuple[str, int, str]:
