@@ -35,6 +35,8 @@ _SLOTS = (
 _STATED = ("usage_input", "usage_output")
 _UNKNOWN = ("", 0)
 
+_TOKEN_KEYS = frozenset(key for key, (slot, _) in KEYS.keys.items() if slot in ("usage_input", "usage_output"))
+
 _DETAILS = {
     "cache_read_tokens": "cache_read",
     "cached_tokens": "cache_read",
@@ -86,6 +88,8 @@ def usage_of(
         _fill(counts, read, document)
     if span.provider_metadata is not None:
         _provider_metadata(span.provider_metadata, counts)
+    if not _TOKEN_KEYS.isdisjoint(span.rest):  # a key that lost against a different value stands in rest
+        warnings.append("usage_conflict")
     if not counts or not ("input" in counts or "output" in counts or "total" in counts):
         return None
     if not stated and not any(counts.values()):

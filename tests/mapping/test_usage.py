@@ -444,3 +444,16 @@ def test_tokens_per_second_of_a_call_without_a_first_token_count_from_the_start(
 
 def test_an_agent_has_no_tokens_per_second() -> None:
     assert only_run(agent(tokens=(56, 50))).tokens_per_second is None
+
+
+# --- disagreement ----------------------------------------------------------------------------------------------------
+
+
+def test_two_dialects_that_disagree_are_marked_and_the_stronger_one_counts() -> None:
+    facts = {"gen_ai.operation.name": "chat", **tokens(56, 50), "llm.token_count.prompt": 57}
+    run = only_run(span(facts))
+
+    assert run.usage is not None
+    assert run.usage.input_tokens == 56
+    assert run.attributes == {"llm.token_count.prompt": 57}
+    assert run.warnings == ["usage_conflict"]
