@@ -106,7 +106,9 @@ class OfflineMapper:
         for record in records:
             if isinstance(record, Run) and record.withdrawn:
                 self._records.pop((record.record, record.run_id), None)
-            else:
+                continue
+            held = self._records.get((record.record, _identity(record)))
+            if held is None or record.version >= held.version:
                 self._records[record.record, _identity(record)] = record
 
 

@@ -58,14 +58,15 @@ class Draft:
     """A span's contribution to its trace. `run` is complete but for parents, inheritance, billing and cost."""
 
     __slots__ = (
-        "context", "kind", "parent_span_id", "price_hints", "reported", "run", "span",
+        "context", "deployment", "kind", "parent_span_id", "price_hints", "reported", "run", "span",
     )  # fmt: skip
 
-    def __init__(self, span: Facts, kind_found: str, context: Context) -> None:
+    def __init__(self, span: Facts, kind_found: str, context: Context, deployment: Deployment) -> None:
         self.span = span
         self.kind = kind_found
         """A run type, or PASS, MERGE, WEAK_CHAIN."""
         self.context = context
+        self.deployment = deployment
         self.parent_span_id: str | None = span.parent_span_id
         self.run: Run | None = None
         self.reported: Decimal | None = None
@@ -75,7 +76,7 @@ class Draft:
 def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Deployment) -> Draft:
     """Map one span. `events` are its own events and the log records that belong to it, in order of time."""
     found = kind.kind_of(span)
-    draft = Draft(span, found if found is not None else PASS, context_of(span))
+    draft = Draft(span, found if found is not None else PASS, context_of(span), deployment)
     if span.parent_override is not None:
         override = text(span.parent_override)
         if override is not None:

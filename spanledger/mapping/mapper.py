@@ -320,6 +320,12 @@ def _withdrawn(trace: _Trace, runs: Sequence[Run]) -> list[Run]:
     ]
 
 
+def _thread_version(first: Run) -> int:
+    """The earliest run of a session makes its thread, in whatever order its traces arrive: an earlier start is a
+    higher version, a known user higher still. Below 2^53, which JavaScript can count to."""
+    return 2 * max(0, (1 << 52) - first.started_at // 1000) + (first.user_id is not None)
+
+
 def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread]:
     """Thread records of the sessions that the runs of a trace belong to."""
     first: dict[str, Run] = {}
@@ -334,14 +340,10 @@ def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread
             session_id=session_id,
             user_id=run.user_id,
             started_at=run.started_at,
-            version=1,
+            version=_thread_version(run),
         )
-        held = trace.threads.get(session_id)
-        if held is not None:
-            thread.version = held.version
-            if thread == held:
-                continue
-        thread.version = trace.statements
+        if thread == trace.threads.get(session_id):
+            continue
         trace.threads[session_id] = thread
         changed.append(thread)
     return changed

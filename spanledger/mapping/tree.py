@@ -38,8 +38,8 @@ class _Node:
     """
 
     __slots__ = (
-        "around", "billed_below", "billed_calls", "children", "depth", "draft", "innermost", "is_cut", "is_run",
-        "outer", "parent", "root", "run", "settings", "span_id", "stating", "whole_below",
+        "around", "billed_below", "billed_calls", "children", "depth", "donor", "draft", "innermost", "is_cut",
+        "is_run", "outer", "parent", "root", "run", "settings", "span_id", "stating", "whole_below",
     )  # fmt: skip
 
     def __init__(self, span_id: str, draft: Draft) -> None:
@@ -67,6 +67,8 @@ class _Node:
         """Nearest ancestor that is a run."""
         self.around: dict[str, _Node] = {}
         """Nearest model call around it, by type, with no tool or agent in between."""
+        self.donor: _Node | None = None
+        """Nearest noise above it with tags or metadata, with no run in between."""
         self.stating: dict[str, _Node] = {}
         """Nearest node at or above it that states a context fact."""
         self.settings: tuple[str | None, ...] = (None,) * len(_INHERITED)
@@ -244,6 +246,8 @@ def _hand_down(node: _Node) -> None:
     run = above.draft.run if above.is_run else None
     if run is None:
         node.outer, node.around = above.outer, above.around
+        noted = above.draft.kind in (PASS, WEAK_CHAIN) and (above.draft.context.tags or above.draft.context.metadata)
+        node.donor = above if noted else above.donor
         return
     node.outer = above
     if run.type in (TOOL, AGENT):
@@ -350,15 +354,21 @@ def _unanimous(nodes: Mapping[str, _Node], name: str) -> str | None:
 
 
 def _inherit(run: Run, node: _Node, only: Mapping[str, str | None]) -> None:
-    """User, session and deployment from the nearest ancestor that states them; user and session else from the whole
-    trace, where all who state one agree."""
+    """User, session and deployment from the nearest ancestor that states them; user and session else from the resource,
+    else from the whole trace, where all who state one agree. Tags and metadata of noise go to the runs below it."""
     inherited: list[str] = []
     for name in _CONTEXT:
         if getattr(run, name) is not None:
             continue
         source = node.stating.get(name)
-        value = getattr(source.draft.context, name) if source is not None else only[name]
+        value = getattr(source.draft.context, name) if source is not None else None
+        if value is None and (by_resource := getattr(node.draft.deployment, name)) is not None:
+            setattr(run, name, by_resource)
+            continue
+        value = value or only[name]
         if value is None:
+            if name == "user_id":  # OpenAI's `user` parameter: the weakest word
+                run.user_id = text(run.params.get("user"))
             continue
         setattr(run, name, value)
         inherited.append(name)
@@ -368,6 +378,10 @@ def _inherit(run: Run, node: _Node, only: Mapping[str, str | None]) -> None:
         if getattr(run, name) is None:
             setattr(run, name, value)
     run.inherited = inherited
+    if node.donor is not None:
+        donated = node.donor.draft.context
+        run.tags = list(dict.fromkeys([*run.tags, *donated.tags]))
+        run.metadata = {**donated.metadata, **run.metadata}
 
 
 def _cost(draft: Draft, run: Run, prices: PriceList) -> Cost | None:

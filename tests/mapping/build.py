@@ -281,7 +281,7 @@ class Ledger:
 
     @property
     def runs(self) -> list[Run]:
-        return list(self._runs.values())
+        return [run for run in self._runs.values() if not run.withdrawn]
 
     @property
     def scores(self) -> list[Score]:
@@ -301,7 +301,8 @@ class Ledger:
 
     def has(self, id: int, trace: int = 1) -> bool:
         """Whether the span with this number is a run."""
-        return run_id(id, trace, self.project) in self._runs
+        found = self._runs.get(run_id(id, trace, self.project))
+        return found is not None and not found.withdrawn
 
     def billed(self) -> dict[int, tuple[int | None, int | None]]:
         """Input and output tokens of the runs that count in totals, by the number of their span."""
