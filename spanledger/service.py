@@ -30,7 +30,6 @@ from spanledger.exporters.base import Exporter
 from spanledger.exporters.select import Select
 from spanledger.exporters.store import RunStore
 from spanledger.mapping import KEYS, Mapper
-from spanledger.mapping.cost import PriceList
 from spanledger.model.received import Decoded, Encoding, Signal
 from spanledger.pipeline import Pipeline, create_log
 from spanledger.pipeline.settings import Durability, WhenFull
@@ -59,7 +58,7 @@ class Service:
         self.pipeline = Pipeline(
             create_log(self._settings),
             decode_body,
-            partial(Mapper, PriceList()),
+            partial(Mapper, config.mapping.price_list(), config.mapping.limits(), config.mapping.capture()),
             {str(id_): self._exporter(id_, settings) for id_, settings in used(config, Kind.EXPORTERS).items()},
             self._settings,
             delivery={str(id_): settings for id_, settings in delivery_settings(config).items()},

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": {"model", "errors", "settings", "mapping", "exporters.base"},
     "api": {"model", "errors", "settings", "exporters", "_version"},
     "telemetry": {"model", "errors", "settings", "_version"},
-    "config": {"model", "errors", "settings", "telemetry", "receiver", "pipeline", "exporters", "api"},
+    "config": {"model", "errors", "settings", "telemetry", "receiver", "mapping", "pipeline", "exporters", "api"},
 }
 """What is not listed (`service`, `offline`, `cli`, `commands`, the package itself) stands on top and may import all."""
 

@@ -51,6 +51,15 @@ def containers(annotation: Any) -> Iterator[tuple[Any, Any]]:
                 yield origin, arguments[0]
 
 
+def keys(annotation: Any) -> list[str]:
+    """The keys that a map may have, where only some are allowed."""
+    for member in alternatives(annotation):
+        origin = typing.get_origin(member)
+        if isinstance(origin, type) and issubclass(origin, Mapping):
+            return literals(typing.get_args(member)[0])
+    return []
+
+
 def model_of(annotation: Any) -> type[BaseModel] | None:
     return next((member for member in alternatives(annotation) if is_model(member)), None)
 

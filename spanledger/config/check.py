@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from spanledger.config.components import REMOVED, Component, Kind, Registry
 from spanledger.config.fields import Path, build, show
 from spanledger.config.ids import ComponentId, parse_id
+from spanledger.config.mapping import MappingSettings
 from spanledger.config.model import Config, PipelineConfig, PipelineId
 from spanledger.config.problem import InvalidConfiguration, Problem, nearest, one_of
 from spanledger.config.rules import problems_between
@@ -31,6 +32,7 @@ class ServiceSection(Settings):
 
     extensions: list[str] | None = None
     pipelines: dict[str, PipelineSection] | None = None
+    mapping: MappingSettings = MappingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
 
@@ -137,7 +139,7 @@ class _Checker:
             if id_ is not None:
                 pipelines[id_] = config
         self.same_receivers(pipelines)
-        return Config(self.components, extensions, pipelines, section.telemetry, self.root, warnings)
+        return Config(self.components, extensions, pipelines, section.mapping, section.telemetry, self.root, warnings)
 
     def pipeline_id(self, key: str) -> PipelineId | None:
         path = ("service", "pipelines", key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -11,6 +12,7 @@ from spanledger.config.annotations import (
     containers,
     fields,
     is_model,
+    keys,
     kinds,
     literals,
     model_of,
@@ -67,8 +69,9 @@ def _scalar(node: Scalar, allowed: list[Any]) -> Any:
         if any(is_model(kind) for kind in allowed):
             return {}
         return "" if node.reference is not None and wants_text(allowed) else None
-    if isinstance(node.value, float) and float in allowed and str not in allowed:
-        return node.text  # a duration is a float in code, and 1.5 is none: it lacks the unit
+    if isinstance(node.value, float) and (float in allowed or Decimal in allowed) and str not in allowed:
+        # A duration is a float in code, and 1.5 is none: it lacks the unit. A decimal must not lose digits.
+        return node.text
     if isinstance(node.value, str) or type(node.value) in allowed or not wants_text(allowed):
         return node.value
     return node.text
@@ -86,13 +89,17 @@ def _problem(details: ErrorDetails, model: type[BaseModel], base: Path, node: No
         message = f"'{'::'.join(path[:-1])}' has invalid keys: {key}"
         guess = nearest(key, valid) or _elsewhere(model, key, base)
         return Problem(path, message, origin_of(root, path), key, one_of(valid), guess)
+    if details["loc"][-1:] == ("[key]",):
+        valid = keys(walk(model, steps[:-1]))
+        message = f"'{'::'.join(path[:-1])}' has invalid keys: {path[-1]}"
+        return Problem(path, message, origin_of(root, path), path[-1], one_of(valid), nearest(path[-1], valid))
     if kind == "missing":
         return Problem(path[:-1], f'missing key "{path[-1]}"', origin_of(root, path))
     message = "cannot be used"
     expected: str | None = _expected(kind, context, details["msg"])
     guess = None
     if kind == "value_error" and not str(context["error"]).startswith("expected "):
-        message, expected, at = str(context["error"]), None, None
+        message, expected, at = str(context["error"]), None, at if isinstance(at, Scalar) else None
     if kind == "literal_error" and isinstance(at, Scalar) and at.reference is None:
         guess = nearest(at.text, literals(annotation))
     found = show(at, path[-1] if path else "", annotation)
@@ -135,6 +142,8 @@ def _elsewhere(model: type[BaseModel], key: str, base: Path, depth: int = 4) -> 
 _EXPECTED: Final = {
     "int_": "a whole number",
     "float_": "a number",
+    "decimal_parsing": "a number",
+    "decimal_type": "a number",
     "finite_": "a finite number",
     "bool_": "true or false",
     "string_type": "text",

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from spanledger.config.components import Kind
 from spanledger.config.ids import ComponentId
+from spanledger.config.mapping import MappingSettings
 from spanledger.config.tree import Node, Origin, origin_of
 from spanledger.model.received import Signal
 from spanledger.telemetry.settings import TelemetrySettings
@@ -41,6 +42,7 @@ class Config:
     components: Mapping[Kind, Mapping[ComponentId, BaseModel]]
     extensions: tuple[ComponentId, ...]
     pipelines: Mapping[PipelineId, PipelineConfig]
+    mapping: MappingSettings
     telemetry: TelemetrySettings
     root: Node = field(repr=False)
     """Where everything was written. May hold secrets."""

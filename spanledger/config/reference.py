@@ -10,6 +10,8 @@ import sys
 import types
 import typing
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
@@ -17,9 +19,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from spanledger.config.annotations import alternatives, model_of
+from spanledger.config.annotations import alternatives, containers, keys, model_of
 from spanledger.config.components import Kind
 from spanledger.config.delivery import DeliverySection
+from spanledger.config.mapping import MappingSettings
 from spanledger.config.registry import COMPONENTS
 from spanledger.settings import format_duration
 from spanledger.telemetry.settings import TelemetrySettings
@@ -35,6 +38,7 @@ def tables() -> dict[str, str]:
         for component in COMPONENTS[kind].values()
     }
     found["exporters"] = table(DeliverySection)
+    found["service::mapping"] = table(MappingSettings)
     found["service::telemetry"] = table(TelemetrySettings)
     return found
 
@@ -44,7 +48,7 @@ def _delivery_keys(kind: Kind) -> frozenset[str]:
 
 
 def table(model: type[BaseModel], without: frozenset[str] = frozenset()) -> str:
-    """One row per key; keys of inner sections are joined by `::`."""
+    """One row per key; keys of inner sections are joined by `::`, and `*` is any entry of a list."""
     lines = ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
     lines += ["| " + " | ".join(row) + " |" for row in _rows(model, "", without)]
     return "\n".join(lines) + "\n"
@@ -59,6 +63,9 @@ def _rows(model: type[BaseModel], prefix: str, without: frozenset[str] = frozens
         meaning = _cell(info.description or "")
         if inner is None:
             yield f"`{key}`", _type(info), _default(info), meaning
+            for _, element in containers(info.annotation):
+                if (member := model_of(element)) is not None:
+                    yield from _rows(member, f"{key}::*::")
             continue
         meaning = meaning or _cell(inner.__doc__ or "")
         default = info.get_default(call_default_factory=True)
@@ -79,6 +86,8 @@ def _type(info: FieldInfo) -> str:
             names.update(dict.fromkeys(f"`{value}`" for value in typing.get_args(member)))
         elif isinstance(member, type) and issubclass(member, Enum):
             names.update(dict.fromkeys(f"`{value.value}`" for value in member))
+        elif origin is dict and keys(member):
+            names["map of " + ", ".join(f"`{key}`" for key in keys(member))] = None
         elif origin is not types.NoneType:
             names[_word(origin, info)] = None
     return ", ".join(names)
@@ -88,6 +97,7 @@ def _word(kind: Any, info: FieldInfo) -> str:
     if kind is float and _is_duration(info):
         return "duration"
     words = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
+    words |= {Decimal: "number", datetime: "date or time"}
     words |= {list: "list", tuple: "list", frozenset: "list", set: "list", dict: "map", SecretStr: "text (secret)"}
     return words.get(kind, "any")
 

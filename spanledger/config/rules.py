@@ -22,6 +22,7 @@ class _Api(Protocol):
 
 def problems_between(config: Config, registry: Registry) -> Iterator[Problem]:
     """Every contradiction between components that are used."""
+    yield from _ids_of_prices(config)
     yield from _one_log(config)
     yield from _storage_of_queues(config)
     yield from _stores_of_apis(config, registry)
@@ -49,6 +50,17 @@ def store_of_api(config: Config, registry: Registry, settings: _Api) -> Componen
     if settings.exporter is not None:
         return parse_id(settings.exporter)
     return readable_exporters(config, registry)[0]
+
+
+def _ids_of_prices(config: Config) -> Iterator[Problem]:
+    """A cost names the price that it was made with."""
+    first: dict[str, int] = {}
+    for position, price in enumerate(config.mapping.prices):
+        before = first.setdefault(price.id, position)
+        if before != position:
+            path = ("service", "mapping", "prices", str(position), "id")
+            line = config.origin(*path[:3], str(before), "id")
+            yield Problem(path, f'id "{price.id}" stands at {line} before', config.origin(*path), price.id)
 
 
 def _one_log(config: Config) -> Iterator[Problem]:

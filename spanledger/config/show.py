@@ -30,6 +30,8 @@ def to_plain(config: Config) -> dict[str, Any]:
         "telemetry": config.telemetry.model_dump(mode="json"),
     }
     masked: dict[str, Any] = _masked({**sections, "service": service})
+    # Not masked: it holds no secrets, and patterns may look like some.
+    masked["service"]["mapping"] = config.mapping.model_dump(mode="json")
     return masked
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from spanledger.mapping.cost.call import Call
 from spanledger.model.records import Usage
@@ -27,7 +27,7 @@ MAX_USD: Final = 100_000
 """No single call costs more. Far below the 9.2M USD that an Int64 of pico-dollars holds."""
 _MAX_PICO: Final = MAX_USD * PICO_PER_USD
 
-TOKEN_BUCKETS: Final = (
+Bucket: TypeAlias = Literal[
     "input",
     "cache_read",
     "cache_write",
@@ -41,8 +41,28 @@ TOKEN_BUCKETS: Final = (
     "output_image",
     "output_video",
     "reasoning",
-)
+]
 """Names of token rates, and of the parts of a cost."""
+TOKEN_BUCKETS: Final[tuple[Bucket, ...]] = get_args(Bucket)
+
+Unit: TypeAlias = Literal[
+    "requests",
+    "web_searches",
+    "social_searches",
+    "storage_searches",
+    "code_executions",
+    "rerank_searches",
+    "citation_tokens",
+    "input_characters",
+    "audio_seconds",
+    "output_audio_seconds",
+    "input_text_messages",
+    "input_pixels",
+    "input_document_pages",
+    "input_annotated_document_pages",
+    "images",
+]
+"""What is counted one by one."""
 
 UNITS: Final[Mapping[str, tuple[str, ...]]] = {
     "requests": ("requests",),

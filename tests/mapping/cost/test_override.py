@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from spanledger.mapping.cost import Call, Override, PriceList
+from spanledger.mapping.cost.rate_card import UNITS, Unit
 from spanledger.model.records import Cost, Usage
 
 
@@ -195,13 +196,16 @@ def test_an_id_given_twice_is_refused() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"rates": {"inputs": 1}}, "no such name: 'inputs'; one of input, cache_read"),
-        ({"units": {"tokens": 1}}, "no such name: 'tokens'; one of requests, web_searches"),
+        ({"rates": {"inputs": 1}}, "Input should be 'input', 'cache_read', "),
+        ({"rates": {"input": True}}, "expected a number"),
+        ({"units": {"tokens": 1}}, "Input should be 'requests', 'web_searches', "),
         ({"rates": {}}, "needs rates or units"),
         ({"rates": {"input": -1}}, "greater than or equal to 0"),
         ({"rates": {"input": "NaN"}}, "finite number"),
         ({"rates": {"input": 10_000_000}}, "less than or equal to 1000000"),
         ({"start": "2026-02-01", "end": "2026-02-01"}, "end 2026-02-01 00:00:00\\+00:00 is not after start"),
+        ({"start": 2026}, "expected a date or a time, such as 2026-01-01 or 2026-01-01T09:00:00Z"),
+        ({"start": "tomorrow"}, "expected a date or a time"),
         ({"batch_multiplier": 11}, "less than or equal to 10"),
         ({"model": "("}, "missing \\) \\(at character 2\\)"),
         ({"model": "x" * 201}, "pattern has 201 characters, at most 200 are allowed"),
@@ -212,3 +216,17 @@ def test_an_id_given_twice_is_refused() -> None:
 def test_a_mistake_is_refused_with_its_reason(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         override(**fields)
+
+
+def test_every_unit_that_is_counted_may_have_a_price() -> None:
+    assert get_args(Unit) == tuple(UNITS)
+
+
+def test_amounts_are_printed_as_numbers_that_lose_no_digit() -> None:
+    rates = {"input": "2.50", "output": "8.00", "cache_read": "12345.123456789012"}
+
+    shown = override(rates=rates, start="2026-01-01").model_dump(mode="json", exclude_unset=True)
+
+    assert shown["rates"] == {"input": 2.5, "output": 8, "cache_read": "12345.123456789012"}
+    assert shown["start"] == "2026-01-01T00:00:00Z"
+    assert Override(**shown) == override(rates=rates, start="2026-01-01")
