@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from spanledger.errors import PayloadError
-from spanledger.mapping import KEYS, Mapper
+from spanledger.mapping import KEYS, CapturePolicy, Mapper, MemoryLimits
 from spanledger.mapping.cost import PriceList
 from spanledger.mapping.lunary_events import LunaryMapper
 from spanledger.model.received import Encoding, Signal
@@ -29,11 +29,17 @@ _BY_FIELD = {
 class OfflineMapper:
     """Collects the records of one stream of payloads; each record once, in its final state."""
 
-    def __init__(self, project_id: str = "default") -> None:
+    def __init__(
+        self,
+        project_id: str = "default",
+        prices: PriceList | None = None,
+        limits: MemoryLimits | None = None,
+        capture: CapturePolicy | None = None,
+    ) -> None:
         self._project_id = project_id
-        prices = PriceList()
-        self._mapper = Mapper(prices)
-        self._lunary = LunaryMapper(prices)
+        prices = prices if prices is not None else PriceList()
+        self._mapper = Mapper(prices, limits, capture)
+        self._lunary = LunaryMapper(prices, capture)
         self._records: dict[tuple[str, str], Record] = {}
         self.rejected: list[str] = []
         """One text for each item that was refused."""

@@ -18,6 +18,7 @@ import msgspec
 from spanledger.mapping import documents, plain
 from spanledger.mapping import messages as shapes
 from spanledger.mapping.bodies import response_facts
+from spanledger.mapping.capture import CapturePolicy
 from spanledger.mapping.coerce import count, flag, number, text
 from spanledger.mapping.context import tags_of
 from spanledger.mapping.cost import Call, PriceList
@@ -41,8 +42,9 @@ _MAX_RUNS = 20_000
 class LunaryMapper:
     """Folds ingest events into runs. Remembers the events of the runs touched last; not thread-safe."""
 
-    def __init__(self, prices: PriceList | None = None) -> None:
+    def __init__(self, prices: PriceList | None = None, capture: CapturePolicy | None = None) -> None:
         self._prices = prices if prices is not None else PriceList()
+        self._capture = capture
         self._events: OrderedDict[tuple[str, str], list[dict[str, Any]]] = OrderedDict()
         self._children: dict[tuple[str, str], set[str]] = {}
         self._emitted: dict[tuple[str, str], Run] = {}
@@ -87,6 +89,8 @@ class LunaryMapper:
         run = self._run(project_id, run_id, events)
         if run is None:
             return []
+        if self._capture is not None:
+            self._capture.apply(run)
         records: list[Record] = []
         held = self._emitted.get((project_id, run_id))
         if held is not None:
