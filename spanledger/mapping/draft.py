@@ -27,7 +27,7 @@ from spanledger.mapping.dialects.base import (
     WRAP,
 )  # fmt: skip
 from spanledger.mapping.facts import Facts
-from spanledger.mapping.failure import failure_of
+from spanledger.mapping.failure import failure_of, last_exception
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.params import params_of, streaming_of
 from spanledger.mapping.provider import provider_of
@@ -38,6 +38,10 @@ from spanledger.model.records import Run
 from spanledger.model.span import SPAN_KINDS, Event, Value
 
 _MODEL_CALLS = (LLM, EMBED, RERANK)
+_READ_EVENTS = (
+    "gen_ai.system.", "gen_ai.developer.", "gen_ai.user.", "gen_ai.assistant.", "gen_ai.tool.", "gen_ai.choice",
+    "gen_ai.content.", "gen_ai.unknown", "gen_ai.client.inference.", "gen_ai.evaluation",
+)  # fmt: skip
 _OPERATION_SLOTS = ("operation", "kind_vercel", "kind_langfuse", "kind_openinference", "kind_langsmith",
                     "kind_mastra", "kind_genkit", "kind_openllmetry", "llm_request_type")  # fmt: skip
 _BILLED_BY = ("openrouter", "vercel", "litellm_proxy")
@@ -158,7 +162,7 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         run.finish_reasons = _finish_reasons(span, facts, run.output)
         draft.price_hints["service_tier"] = _service_tier(span, run)
         draft.price_hints["cached"] = _answered_from_cache(span)
-    left = _left_events(span.events)
+    left = _left_events(span.events, last_exception(events) if error is not None else None)
     if left:
         run.attributes["span.events"] = left
     if span.links:
@@ -446,10 +450,10 @@ def _finish_reasons(span: Facts, facts: BodyFacts, output: Value) -> list[str]:
     return reasons
 
 
-def _left_events(events: list[Event]) -> list[dict[str, Value]]:
-    """Events that became neither messages nor errors, so that nothing received is lost."""
+def _left_events(events: list[Event], told: Event | None) -> list[dict[str, Value]]:
+    """Events that became neither messages nor the error, so that nothing received is lost."""
     return [
         {"name": event.name, "time_ns": event.time_ns, "attributes": event.attributes}
         for event in events
-        if not event.name.startswith("gen_ai.") and event.name != "exception" and event.name not in EVENT_TABLES
+        if event is not told and not event.name.startswith(_READ_EVENTS) and event.name not in EVENT_TABLES
     ]

@@ -16,7 +16,7 @@ _EXCEPTION_EVENTS = ("exception", "gen_ai.client.operation.exception")
 
 def failure_of(span: Facts, events: list[Event]) -> tuple[str, RunError | None]:
     """(status, error). Status is `success`, `error`, `cancelled` or `started`."""
-    exception = _last_exception(events)
+    exception = last_exception(events)
     kind, message, stack = None, None, None
     if exception is not None:
         kind = text(exception.attributes.get("exception.type"))
@@ -51,7 +51,8 @@ def failure_of(span: Facts, events: list[Event]) -> tuple[str, RunError | None]:
     return ("cancelled" if aborted else "error"), error
 
 
-def _last_exception(events: list[Event]) -> Event | None:
+def last_exception(events: list[Event]) -> Event | None:
+    """The exception that a failed run failed with; earlier ones were retried or handled."""
     for event in reversed(events):
         if event.name in _EXCEPTION_EVENTS or "exception.type" in event.attributes:
             return event
