@@ -33,9 +33,7 @@ _SLOTS = (
 )
 
 _STATED = ("usage_input", "usage_output")
-_UNKNOWN = ("", 0)
-
-_TOKEN_KEYS = frozenset(key for key, (slot, _) in KEYS.keys.items() if slot in ("usage_input", "usage_output"))
+_TOKEN_KEYS = frozenset(key for key, (slot, _) in KEYS.keys.items() if slot in _STATED)
 
 _DETAILS = {
     "cache_read_tokens": "cache_read",
@@ -88,13 +86,11 @@ def usage_of(
         _fill(counts, read, document)
     if span.provider_metadata is not None:
         _provider_metadata(span.provider_metadata, counts)
-    if not _TOKEN_KEYS.isdisjoint(span.rest):  # a key that lost against a different value stands in rest
-        warnings.append("usage_conflict")
     if not counts or not ("input" in counts or "output" in counts or "total" in counts):
         return None
     if not stated and not any(counts.values()):
         return None  # a dump of a result object with all counters at zero says nothing
-    if span.rest and any(KEYS.keys.get(key, _UNKNOWN)[0] in _STATED for key in span.rest):
+    if not _TOKEN_KEYS.isdisjoint(span.rest):
         warnings.append("usage_conflict")  # a weaker key of the same counter says something else (R6)
     return _normalise(span, counts, extra, provider, dialect, exclusive, warnings)
 
