@@ -4,14 +4,19 @@ An application that calls the model through an instrumented client, and its tool
 What happened stands in the messages all the same: the model asked for a call in one answer, and a later request holds
 its result, often in another trace. Such a call becomes a `tool` run below the model call that asked for it, marked
 `derived_from_messages` and without times of its own. Traces that hold any tool span are left alone.
+
+Some models number their calls anew in every conversation (Kimi K2: `functions.get_weather:0`). Such an id says nothing
+of whose result it is, so an id that different model calls ask for links nothing: no user may be shown another's result.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from spanledger.mapping.draft import TOOL_CLASSES
+from spanledger.mapping.responses import is_identity
 from spanledger.mapping.sizes import size_of
 from spanledger.model.ids import uuid8
 from spanledger.model.records import Run
@@ -19,10 +24,51 @@ from spanledger.model.span import Value
 
 _MAX_CALLS = 50_000
 _MAX_RESULT_BYTES = 32 * 1024 * 1024
+_LONGEST_ID = 512
+"""Characters; providers' ids have up to 64, and what is remembered by the thousand must be bounded."""
+_MOST_TRACES = 8
+"""Traces remembered for one call; application, gateway and inference server may each report it in its own."""
 MARK = "derived_from_messages"
 
 Key = tuple[str, str]
 """(project id, tool call id)"""
+
+
+class _Asking:
+    """Who asks for a call id."""
+
+    __slots__ = ("arguments", "is_shared", "responses")
+
+    def __init__(self) -> None:
+        self.responses: dict[str, set[str]] = {}
+        """Trace id → response ids of the answers that ask."""
+        self.arguments: dict[str, int] = {}
+        """Trace id → hash of what the call is given."""
+        self.is_shared = False
+        """Different answers ask for it: it names no single call."""
+
+    def add(self, trace_id: str, run: Run, call: dict[str, Value]) -> bool:
+        """Add an answer that asks; whether the id has turned out to be shared with this."""
+        responses = self.responses.get(trace_id)
+        if responses is None:
+            if len(self.responses) >= _MOST_TRACES:
+                return False
+            responses = self.responses[trace_id] = set()
+            self.arguments[trace_id] = hash((call.get("name"), repr(call.get("arguments"))))
+        elif run.response_id in responses:
+            return False
+        if is_identity(run.response_id) and len(responses) < _MOST_TRACES:
+            responses.add(run.response_id)
+        if self.is_shared or all(self._is_same(trace_id, other) for other in self.responses):
+            return False
+        self.is_shared = True
+        return True
+
+    def _is_same(self, one: str, other: str) -> bool:
+        """Whether two traces report one answer: by its id, where both state one."""
+        if self.responses[one] and self.responses[other]:
+            return not self.responses[one].isdisjoint(self.responses[other])
+        return self.arguments[one] == self.arguments[other]
 
 
 class ToolCalls:
@@ -32,7 +78,7 @@ class ToolCalls:
         self._limit = limit
         self._max_result_bytes = max_result_bytes
         self._result_bytes = 0
-        self._asked: OrderedDict[Key, set[str]] = OrderedDict()
+        self._asked: OrderedDict[Key, _Asking] = OrderedDict()
         self._results: OrderedDict[Key, tuple[int, Value, bool]] = OrderedDict()
         self._names: OrderedDict[Key, str] = OrderedDict()
         self._executed: OrderedDict[Key, str] = OrderedDict()
@@ -45,15 +91,21 @@ class ToolCalls:
         """
         affected: set[str] = set()
         for run in runs:
-            if run.type == "tool" and run.tool is not None and isinstance(run.tool.get("call_id"), str):
+            if run.type == "tool" and run.tool is not None and _is_call_id(run.tool.get("call_id")):
                 self._executed[project_id, run.tool["call_id"]] = trace_id
             if run.type != "llm":
                 continue
             for call in calls_of(run):
                 key = (project_id, call["id"])
-                asked = self._asked.setdefault(key, set())
-                if len(asked) < 8:
-                    asked.add(trace_id)
+                asking = self._asked.get(key)
+                if asking is None:
+                    asking = self._asked[key] = _Asking()
+                else:
+                    self._asked.move_to_end(key)
+                if asking.add(trace_id, run, call):
+                    affected |= asking.responses.keys()
+                    if key in self._executed:
+                        affected.add(self._executed[key])
                 if key not in self._names and isinstance(call.get("name"), str):
                     self._names[key] = call["name"]
                     if key in self._executed:
@@ -65,7 +117,8 @@ class ToolCalls:
                 if held is None or told[0] < held[0]:
                     self._results[key] = told
                     self._result_bytes += size_of(told[1]) - (size_of(held[1]) if held is not None else 0)
-                    affected |= self._asked.get(key, set())
+                    if key in self._asked:
+                        affected |= self._asked[key].responses.keys()
                     if key in self._executed:
                         affected.add(self._executed[key])
         while self._results and (len(self._results) > self._limit or self._result_bytes > self._max_result_bytes):
@@ -83,6 +136,8 @@ class ToolCalls:
             if run.type != "tool" or run.tool is None:
                 continue
             key = (project_id, str(run.tool.get("call_id")))
+            if self._is_shared(key):
+                continue
             if run.name in TOOL_CLASSES and key in self._names:
                 run.name = self._names[key]
                 run.tool = {**run.tool, "name": run.name}
@@ -98,11 +153,20 @@ class ToolCalls:
             if run.type != "llm":
                 continue
             for call in calls_of(run):
-                result = self._results.get((project_id, call["id"]))
-                if result is None or call["id"] in found:
+                key = (project_id, call["id"])
+                result = self._results.get(key)
+                if result is None or call["id"] in found or self._is_shared(key):
                     continue
                 found[call["id"]] = _tool_run(project_id, trace_id, run, call, result[1], result[2])
         return list(found.values())
+
+    def _is_shared(self, key: Key) -> bool:
+        asking = self._asked.get(key)
+        return asking is not None and asking.is_shared
+
+
+def _is_call_id(value: Value) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_ID
 
 
 def calls_of(run: Run) -> list[dict[str, Value]]:
@@ -111,7 +175,7 @@ def calls_of(run: Run) -> list[dict[str, Value]]:
         part
         for message in run.output or ()
         for part in message["parts"]
-        if part["type"] == "tool_call" and isinstance(part.get("id"), str) and part["id"]
+        if part["type"] == "tool_call" and _is_call_id(part.get("id"))
     ]
 
 
@@ -121,7 +185,7 @@ def _results_in(run: Run) -> list[dict[str, Value]]:
         for message in run.input or ()
         if message["role"] == "tool"
         for part in message["parts"]
-        if part["type"] == "tool_call_response" and isinstance(part.get("id"), str) and part["id"]
+        if part["type"] == "tool_call_response" and _is_call_id(part.get("id"))
     ]
 
 

@@ -112,6 +112,62 @@ def test_projects_do_not_answer_each_others_calls() -> None:
     assert tools(mapper.add("two", [chat("b", 2, asked=ANSWERED)])) == []
 
 
+def kimi(trace: str, number: int, city: str, result: str | None = None) -> Facts:
+    """A conversation whose model numbers its calls from nought; its first answer, or its second request."""
+    asked = [{"type": "tool_call", "id": "functions.weather:0", "name": "weather", "arguments": {"city": city}}]
+    call = {"role": "assistant", "parts": asked}
+    if result is None:
+        return chat(trace, number, told=[call])
+    part = {"type": "tool_call_response", "id": "functions.weather:0", "response": result}
+    return chat(trace, number, asked=[call, {"role": "tool", "parts": [part]}])
+
+
+def final_tools(mapper: Mapper, *spans: Facts) -> list[Run]:
+    final: dict[str, Run] = {}
+    for one in spans:
+        final.update((run.run_id, run) for run in tools(mapper.add("default", [one])))
+    return [run for run in final.values() if not run.withdrawn]
+
+
+def test_a_call_id_that_several_conversations_use_takes_no_result_from_another() -> None:
+    rome = [kimi("a", 1, "Rome"), kimi("b", 2, "Rome", "22 degrees")]
+    oslo = [kimi("c", 3, "Oslo"), kimi("d", 4, "Oslo", "-3 degrees")]
+
+    assert [run.output for run in final_tools(Mapper(), *rome)] == ["22 degrees"]
+    assert final_tools(Mapper(), *rome, *oslo) == []
+    assert final_tools(Mapper(), *oslo, *rome) == []
+
+
+def test_a_shared_call_id_completes_no_tool_span_of_another_conversation() -> None:
+    executed = tool_span("c", 5)
+    KEYS.fill(executed, [("gen_ai.operation.name", "execute_tool"), ("gen_ai.tool.call.id", "functions.weather:0")])
+    spans = [kimi("a", 1, "Rome"), kimi("b", 2, "Rome", "22 degrees"), kimi("c", 3, "Oslo"), executed]
+
+    assert [run.output for run in final_tools(Mapper(), *spans)] == [None]
+    assert [run.output for run in final_tools(Mapper(), *reversed(spans))] == [None]
+
+
+def test_a_call_that_application_and_gateway_report_is_one_call() -> None:
+    mapper = Mapper()
+    mapper.add("default", [chat("a", 1, told=ASKED), chat("c", 2, told=ASKED)])
+
+    derived = tools(mapper.add("default", [chat("b", 3, asked=ANSWERED)]))
+
+    assert {run.trace_id: run.output for run in derived} == {"a" * 32: "22 degrees", "c" * 32: "22 degrees"}
+
+
+def test_an_id_of_absurd_length_is_not_remembered() -> None:
+    calls = ToolCalls()
+    part = {"type": "tool_call", "id": "x" * 100_000, "name": "weather", "arguments": {}}
+    result = {"type": "tool_call_response", "id": "x" * 100_000, "response": "22 degrees"}
+    run = Run(project_id="default", run_id="r", type="llm", started_at=1)
+    run.input, run.output = [{"role": "tool", "parts": [result]}], [{"role": "assistant", "parts": [part]}]
+
+    calls.note("default", "t", [run])
+
+    assert calls.derive("default", "t", [run]) == []
+
+
 def test_results_are_remembered_within_a_number_of_bytes() -> None:
     calls = ToolCalls(max_result_bytes=10_000)
     for number in range(50):
