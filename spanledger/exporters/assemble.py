@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from spanledger.exporters.schema import Column, Table
-from spanledger.exporters.values import to_json
-from spanledger.model.records import Record
+from spanledger.exporters.schema import RUNS, Column, Table
+from spanledger.exporters.values import to_fact, to_json
+from spanledger.model.records import Cost, Record, Run, RunError, Usage
+
+_GROUPS: Final[dict[str, Any]] = {"error": RunError, "usage": Usage, "cost": Cost}
+_PREVIEWED: Final = {"input_preview": "input", "output_preview": "output"}
 
 
 def facts(table: Table) -> list[Column]:
@@ -32,12 +35,32 @@ def record_json(table: Table, values: Iterable[tuple[Column, Any]]) -> dict[str,
         else:
             fields[group] = to_json(column, value)
     for name, marker in table.groups:
-        members = groups[name]
-        present = (
-            any(value is not None for value in members.values()) if marker is None else members[marker] is not None
-        )
-        fields[name] = members if present else None
+        fields[name] = groups[name] if _is_there(groups[name], marker) else None
     return in_order(table.record, fields)
+
+
+def run_without_contents(values: Iterable[tuple[Column, Any]]) -> Run:
+    """A run (`Run.without_contents`) from the logical values of the columns of `RUNS`. An exporter makes the same row
+    of it again: previews are cut from what stands in input and output, and a preview is its own preview."""
+    fields: dict[str, Any] = {"without_contents": True}
+    groups: dict[str, dict[str, Any]] = {}
+    for column, value in values:
+        if column.path is None:
+            if column.name in _PREVIEWED:
+                fields[_PREVIEWED[column.name]] = value
+            continue
+        group, dot, leaf = column.path.partition(".")
+        if dot:
+            groups.setdefault(group, {})[leaf] = to_fact(column, value)
+        else:
+            fields[group] = to_fact(column, value)
+    for name, marker in RUNS.groups:
+        fields[name] = _GROUPS[name](**groups[name]) if _is_there(groups[name], marker) else None
+    return Run(**fields)
+
+
+def _is_there(members: dict[str, Any], marker: str | None) -> bool:
+    return any(value is not None for value in members.values()) if marker is None else members[marker] is not None
 
 
 def in_order(record: type[Record], fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,14 @@ output, tools, params, agent, tool, prompt, user_props, attributes, warnings) bu
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
+
+from spanledger.model.records import Run
 
 RunJson: TypeAlias = dict[str, Any]
 
@@ -40,6 +42,8 @@ class RunFilter:
     """Nanoseconds since the Unix epoch, inclusive."""
     started_to: int | None = None
     """Nanoseconds since the Unix epoch, exclusive."""
+    billable: bool = False
+    """Only runs that count in totals."""
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -118,3 +122,11 @@ class RunStore(Protocol):
 
     async def totals(self, filter_: RunFilter) -> Totals:
         """Counts and sums over matching runs."""
+
+    async def projects(self, started_from: int, started_to: int) -> list[str]:
+        """Ids of the projects with runs that started in a time, nanoseconds since the Unix epoch."""
+
+    def scan(self, filter_: RunFilter) -> AsyncIterator[list[Run]]:
+        """All matching runs, oldest hour first, as records without contents (`Run.without_contents`), in pages of at
+        most `MAX_PAGE`, of which some may be empty. An exporter of this store may write a run again, changed and with
+        a higher version, while the scan goes on; it is not met a second time."""

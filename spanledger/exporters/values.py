@@ -67,6 +67,21 @@ def to_json(column: Column, value: Any) -> Any:
             return value
 
 
+def to_fact(column: Column, value: Any) -> Any:
+    """A logical value as it stands in a record."""
+    if value is None:
+        return None
+    match column.type:
+        case Type.MONEY:
+            return usd(value)
+        case Type.MONEYS:
+            return {part: usd(amount) for part, amount in value.items()}
+        case Type.JSON:
+            return msgspec.json.decode(value)
+        case _:
+            return value
+
+
 def usd(pico: int) -> Decimal:
     """USD from a logical `Type.MONEY`."""
     return Decimal(pico).scaleb(-12)

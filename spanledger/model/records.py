@@ -135,6 +135,9 @@ class Run(msgspec.Struct, kw_only=True):
     source: str = "otlp"
     withdrawn: bool = False
     """More knowledge showed this to be no run after all: stores drop what they hold under this id."""
+    without_contents: bool = False
+    """Read back from a store without its contents, to correct a fact: input and output are previews, and a store that
+    is given this run keeps the contents that it holds."""
     version: int = 1
 
 
@@ -199,6 +202,7 @@ class Metric(msgspec.Struct, kw_only=True):
 Record: TypeAlias = Run | Score | Thread | Metric
 
 _TIME_FIELDS = ("started_at", "ended_at", "at")
+_RARE_FLAGS = ("withdrawn", "without_contents")
 
 
 def rfc3339(time_ns: int) -> str:
@@ -216,8 +220,9 @@ def money(amount: Decimal) -> str:
 def to_dict(record: Record) -> dict[str, Any]:
     """The record as plain JSON values."""
     plain: dict[str, Any] = msgspec.to_builtins(record, builtin_types=(Decimal, bytes))
-    if not plain.get("withdrawn", True):
-        del plain["withdrawn"]
+    for name in _RARE_FLAGS:
+        if not plain.get(name, True):
+            del plain[name]
     for name in _TIME_FIELDS:
         at = plain.get(name)
         if at is not None:

@@ -99,8 +99,15 @@ def prepare(records: Sequence[Record], token: str) -> tuple[list[Insert], list[R
             indexes = _encodable(tables, records, indexes, rejected)
             encoded = _encode(tables, [records[index] for index in indexes])
         for table, columns in encoded if indexes else ():
-            inserts.extend(_by_partition(Insert(table, columns, indexes, token)))
+            insert = Insert(table, columns, indexes, token)
+            if table is RUN_PAYLOADS:  # the payload of an earlier version stays, and is found
+                insert = insert.without({index for index in indexes if _has_no_contents(records[index])})
+            inserts.extend(_by_partition(insert))
     return inserts, rejected
+
+
+def _has_no_contents(record: Record) -> bool:
+    return isinstance(record, Run) and record.without_contents
 
 
 def _encodable(

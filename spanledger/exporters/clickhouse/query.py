@@ -2,7 +2,7 @@
 
 Two versions of a run live side by side until a merge. A condition on a column that may change between versions must
 therefore hold for the winning version: such conditions stand above the step that picks it. Below it they may only
-help to find candidates.
+help to find candidates. Of equal versions the one written last wins, as it does in a merge.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ def _conditions(filter_: RunFilter, parameters: Parameters) -> str:
     if filter_.tags:
         parameters["f_tags"] = list(filter_.tags)
         found.append("hasAny(tags, {f_tags:Array(String)})")
+    if filter_.billable:
+        found.append("billable")
     if filter_.started_from is not None:
         parameters["f_from"] = filter_.started_from
         found.append(f"started_at >= {_time('f_from')}")
@@ -131,9 +133,41 @@ def winners(database: str, filter_: RunFilter, ids: Sequence[str], low: int, hig
     return Statement(
         f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {_table(database, RUNS)} "
         f"WHERE {_key(filter_, parameters)} AND started_at >= {_time('low')} AND started_at < {_time('high')} "
-        "AND run_id IN {ids:Array(UUID)} ORDER BY version DESC LIMIT 1 BY run_id) "
+        "AND run_id IN {ids:Array(UUID)} ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) "
         f"WHERE is_deleted = 0 AND {_conditions(filter_, parameters)} ORDER BY started_at DESC, toString(run_id) DESC",
         parameters,
+    )
+
+
+Key: TypeAlias = tuple[int, str, str]
+"""(Start of the hour in seconds, trace id, run id): the key of a run within its project, in the order of the table."""
+
+
+def keys(database: str, filter_: RunFilter, after: Key | None, limit: int) -> Statement:
+    """Keys of runs of which any version matches, in order. Read along the key, so it costs the same at any size."""
+    parameters: Parameters = {"limit": limit}
+    where = f"{_key(filter_, parameters)} AND {_conditions(filter_, parameters)}"
+    if after is not None:
+        hour, trace_id, run_id = after
+        parameters |= {"hour": hour, "after_trace": trace_id, "after_run": run_id}
+        where += (
+            " AND started_at >= toDateTime({hour:UInt32}, 'UTC') AND (toStartOfHour(started_at), trace_id, run_id) > "
+            "(toDateTime({hour:UInt32}, 'UTC'), {after_trace:String}, {after_run:UUID})"
+        )
+    return Statement(
+        "SELECT DISTINCT toUnixTimestamp(toStartOfHour(started_at)), trace_id, toString(run_id) "
+        f"FROM {_table(database, RUNS)} WHERE {where} "
+        "ORDER BY toStartOfHour(started_at), trace_id, run_id LIMIT {limit:UInt64}",
+        parameters,
+    )
+
+
+def projects(database: str, low: int, high: int) -> Statement:
+    """Projects with runs that started in a time."""
+    return Statement(
+        f"SELECT DISTINCT project_id FROM {_table(database, RUNS)} "
+        f"WHERE started_at >= {_time('low')} AND started_at < {_time('high')} ORDER BY project_id",
+        {"low": low, "high": high},
     )
 
 
@@ -141,7 +175,7 @@ def run(database: str, project_id: str, run_id: str) -> Statement:
     """The winning version of a run, with where to find its payload."""
     return Statement(
         f"SELECT {_columns([*SUMMARY, RUNS['payload_group']])} FROM (SELECT * FROM {_table(database, RUNS)} "
-        "WHERE project_id = {project:String} AND run_id = {run:UUID} ORDER BY version DESC LIMIT 1) "
+        "WHERE project_id = {project:String} AND run_id = {run:UUID} ORDER BY version DESC, ingested_at DESC LIMIT 1) "
         "WHERE is_deleted = 0",
         {"project": project_id, "run": run_id},
     )
@@ -154,7 +188,7 @@ def payload(database: str, project_id: str, group: str, run_id: str, started_at:
         f"SELECT {_columns(PAYLOAD)} FROM {_table(database, RUN_PAYLOADS)} "
         "WHERE project_id = {project:String} AND payload_group = {group:String} AND run_id = {run:UUID} "
         f"AND started_at >= {_time('low')} AND started_at < {_time('high')} AND is_deleted = 0 "
-        "ORDER BY version = {version:UInt64} DESC, version DESC LIMIT 1",
+        "ORDER BY version = {version:UInt64} DESC, version DESC, ingested_at DESC LIMIT 1",
         {"project": project_id, "group": group, "run": run_id, "version": version, **_hours(started_at, started_at)},
     )
 
@@ -163,7 +197,8 @@ def trace(database: str, project_id: str, trace_id: str, limit: int) -> Statemen
     """Summaries of the runs of a trace."""
     return Statement(
         f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {_table(database, RUNS)} "
-        "WHERE project_id = {project:String} AND trace_id = {trace:String} ORDER BY version DESC LIMIT 1 BY run_id) "
+        "WHERE project_id = {project:String} AND trace_id = {trace:String} "
+        "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) "
         "WHERE is_deleted = 0 ORDER BY started_at, toString(run_id) LIMIT {limit:UInt64}",
         {"project": project_id, "trace": trace_id, "limit": limit},
     )
@@ -175,7 +210,7 @@ def scores(database: str, project_id: str, run_id: str) -> Statement:
     return Statement(
         f"SELECT {_columns(SCORE)} FROM (SELECT * FROM {table} WHERE project_id = {{project:String}} AND score_id IN "
         f"(SELECT score_id FROM {table} WHERE project_id = {{project:String}} AND run_id = {{run:UUID}}) "
-        "ORDER BY version DESC LIMIT 1 BY score_id) "
+        "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY score_id) "
         "WHERE is_deleted = 0 AND run_id = {run:UUID} ORDER BY at, toString(score_id)",
         {"project": project_id, "run": run_id},
     )

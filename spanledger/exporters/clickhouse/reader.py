@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from spanledger.exporters.assemble import in_order, record_json
+from spanledger.exporters.assemble import in_order, record_json, run_without_contents
 from spanledger.exporters.clickhouse import query
 from spanledger.exporters.clickhouse.columns import decode
 from spanledger.exporters.clickhouse.connection import Connection
-from spanledger.exporters.clickhouse.query import FAR_FUTURE, PAYLOAD, SCORE, SUMMARY, Statement
+from spanledger.exporters.clickhouse.query import FAR_FUTURE, HOUR_NS, PAYLOAD, SCORE, SUMMARY, Key, Statement
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
-from spanledger.exporters.store import DEFAULT_PAGE, MAX_TRACE, Cursor, Page, RunFilter, RunJson, Totals
+from spanledger.exporters.store import DEFAULT_PAGE, MAX_PAGE, MAX_TRACE, Cursor, Page, RunFilter, RunJson, Totals
 from spanledger.exporters.values import usd
 from spanledger.model.records import Run
 
@@ -24,6 +24,7 @@ Row: TypeAlias = tuple[Any, ...]
 
 _BEHIND_ALL_IDS: Final = "g"
 """Sorts behind every UUID."""
+_SECOND: Final = 1_000_000_000
 _WIDEN: Final = 16
 """How many times more rows each further window of a page holds: few windows for a rare filter, little waste else."""
 _STARTED_AT: Final = SUMMARY.index(RUNS["started_at"])
@@ -73,7 +74,7 @@ class ClickHouseStore:
         while len(found) < wanted and before.started_at >= oldest:
             end = min(before.started_at, FAR_FUTURE - 1) + 1
             ((hour, seen),) = await self._rows(query.window(self._database, filter_, end, rows))
-            low = hour * 1_000_000_000 if seen == rows else oldest
+            low = hour * _SECOND if seen == rows else oldest
             while len(found) < wanted:
                 ids = await self._rows(query.candidates(self._database, filter_, low, before, wanted))
                 found += await self._winners(filter_, ids)
@@ -127,6 +128,23 @@ class ClickHouseStore:
         sums = dict(zip(query.TOTALS, row, strict=True))
         return Totals(**sums | {"cost": None if sums["cost"] is None else usd(sums["cost"])})
 
+    async def projects(self, started_from: int, started_to: int) -> list[str]:
+        """See `RunStore.projects`."""
+        return [id_ for (id_,) in await self._rows(query.projects(self._database, started_from, started_to))]
+
+    async def scan(self, filter_: RunFilter) -> AsyncIterator[list[Run]]:
+        """See `RunStore.scan`. As in `list_runs`, candidates in any version come first, then their winners."""
+        after: Key | None = None
+        while True:
+            keys: list[Any] = await self._rows(query.keys(self._database, filter_, after, MAX_PAGE))
+            if not keys:
+                return
+            low, high = keys[0][0] * _SECOND, keys[-1][0] * _SECOND + HOUR_NS - 1
+            ids = [run_id for _, _, run_id in keys]
+            rows = await self._rows(query.winners(self._database, filter_, ids, low=low, high=high))
+            yield [_record(row) for row in rows]
+            after = keys[-1]
+
     @property
     def _database(self) -> str:
         return self.settings.database
@@ -175,6 +193,12 @@ def _json(table: Table, columns: Sequence[Column], row: Sequence[Any]) -> dict[s
     return record_json(
         table, ((column, decode(column, value, blank)) for column, value in zip(columns, row, strict=False))
     )
+
+
+def _record(row: Sequence[Any]) -> Run:
+    blank = row[-1]
+    values = zip(SUMMARY, row, strict=False)
+    return run_without_contents((column, decode(column, value, blank)) for column, value in values)
 
 
 def _summary(row: Sequence[Any]) -> RunJson:
