@@ -37,8 +37,12 @@ def test_the_tier_that_was_priced_is_kept(attributes: dict[str, Value], tier: st
 
 
 def test_a_batch_call_has_its_price() -> None:
-    rates = {"input": Decimal(2), "output": Decimal(8)}
-    halved = Override(id="o", model="gpt-4o", rates=rates, batch_multiplier=Decimal("0.5"))
+    halved = Override(
+        id="o",
+        model="gpt-4o",
+        rates={"input": Decimal(2), "output": Decimal(8)},
+        batch_multiplier=Decimal("0.5"),
+    )
 
     assert cost_of({"gen_ai.request.batch": True}, PriceList([halved])).total == Decimal("0.000076")
 
