@@ -131,8 +131,10 @@ class HttpServer:
                 return _unsupported_media_type(request.headers)
             body = await self._read(request)
             answer = await self._exports.take(project_id, signal, encoding, body)
-        except ConnectionError:  # the sender is gone; aiohttp closes the connection
-            raise
+        except ConnectionError:  # the sender is gone and reads no answer; raised, aiohttp would log it as our error
+            response = web.Response(status=400)
+            response.force_close()
+            return response
         except Exception as problem:
             return _failed(failure_of(problem), encoding)
         return web.Response(body=answer, headers={"Content-Type": _MEDIA_TYPES[encoding]})

@@ -71,6 +71,22 @@ async def test_the_second_head_of_a_connection_must_end_too() -> None:
         assert await connection.rest() == b""
 
 
+async def test_a_sender_that_hangs_up_in_its_body_is_no_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    async with running(settings(only="http"), Memory()) as receiver:
+        assert receiver.http_address is not None
+        host, _, port = receiver.http_address.rpartition(":")
+        _, gone = await asyncio.open_connection(host, int(port))
+        gone.write((head(500) + "half").encode())
+        await gone.drain()
+        gone.close()
+        await gone.wait_closed()
+        reader, writer = await asyncio.open_connection(host, int(port))
+        await Connection(reader, writer, Memory()).send(head(0))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+    assert caplog.records == []
+
+
 async def test_a_connection_without_a_request_is_closed() -> None:
     async with connected({"idle_timeout": "100ms"}) as connection:
         assert await connection.rest() == b""
