@@ -25,14 +25,14 @@ Json = dict[str, Any]
 
 SHORT_ID: Final = 8
 """Characters of a run id in lists; ids are hashes, so these tell runs of one page apart."""
-_WHO: Final = ("user", "session")
+_WHO: Final = {"user": "user_id", "session": "session_id"}
 _COLUMNS: Final = ("id", "type", "name", "model", "tokens", "cost", "took", "age", *_WHO)
 _NUMBERS: Final = ("tokens", "cost", "took", "age")
 _ELASTIC: Final = ("name", "model", *_WHO)
 _GAP: Final = 2
 _NARROWEST: Final = 4
 _WIDE: Final = 110
-"""Columns from which user and session are shown."""
+"""Columns from which user and session are shown, where any run has one."""
 _WHOLE_IDS: Final = 150
 """Columns from which ids are shown in full."""
 _MARKS: Final = {"error": ("✗", "red"), "cancelled": ("⊘", "yellow"), "started": ("…", "yellow")}
@@ -45,17 +45,19 @@ def runs_table(runs: Sequence[Json], *, now_ns: int, width: int) -> RenderableTy
     if not runs:
         return Text("no runs", "dim")
     rows = [_row(run, now_ns, width) for run in runs]
-    columns = _COLUMNS if width >= _WIDE else _COLUMNS[: -len(_WHO)]
-    natural = {name: max(cell_len(name), *(row[index].cell_len for row in rows)) for index, name in enumerate(columns)}
-    fixed = sum(size for name, size in natural.items() if name not in _ELASTIC) + _GAP * (len(columns) - 1)
+    present = [name for name, field in _WHO.items() if any(run[field] for run in runs)]
+    shown = [name for name in _COLUMNS if name not in _WHO or (width >= _WIDE and name in present)]
+    rows = [[row[_COLUMNS.index(name)] for name in shown] for row in rows]
+    natural = {name: max(cell_len(name), *(row[index].cell_len for row in rows)) for index, name in enumerate(shown)}
+    fixed = sum(size for name, size in natural.items() if name not in _ELASTIC) + _GAP * (len(shown) - 1)
     sizes = _fit({name: size for name, size in natural.items() if name in _ELASTIC}, width - fixed)
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
-    for name in columns:
+    for name in shown:
         justify: JustifyMethod = "right" if name in _NUMBERS else "left"
         size = sizes.get(name, natural[name])
         table.add_column(name, justify=justify, width=size, no_wrap=True, overflow="ellipsis")
     for row in rows:
-        table.add_row(*row[: len(columns)])
+        table.add_row(*row)
     return table
 
 
@@ -212,7 +214,7 @@ def _header(run: Json) -> Iterator[tuple[str, Any]]:
     for name in ("agent", "tool"):
         about = {key: value for key, value in (run[name] or {}).items() if value not in (None, run["name"])}
         yield name, about or None
-    for name, field in (("user", "user_id"), ("session", "session_id")):
+    for name, field in _WHO.items():
         inherited = " (inherited)" if field in run["inherited"] else ""
         yield name, f"{run[field]}{inherited}" if run[field] else None
     yield "tags", ", ".join(run["tags"])
@@ -263,7 +265,7 @@ def _cost(run: Json) -> Iterator[tuple[str, str | None]]:
     cost = run["cost"]
     if not cost:
         return
-    counted = "" if run["billable"] else " (counted elsewhere)"
+    counted = "" if run["billable"] or not run["usage"] else " (counted elsewhere)"
     total = f"${cost['total']}" if cost["total"] is not None else "unknown"
     source = cost["source"].replace("_", " ")
     yield "cost", f"{total}{counted}, {source}"

@@ -93,6 +93,18 @@ def test_a_wide_list_shows_who_and_whole_ids() -> None:
     assert line == f"{CALL}  llm   gpt-4o  gpt-4o-2024-08-06  1,234 → 56  $0.000105  1.24s  42s  user-1  session-1"
 
 
+def test_nobody_has_no_column() -> None:
+    head = shown(runs_table([as_json(call(user_id=None))], now_ns=NOW, width=160), 160).splitlines()[0]
+
+    assert head.split() == ["id", "type", "name", "model", "tokens", "cost", "took", "age", "session"]
+
+
+def test_an_unknown_cost_without_usage_is_counted_nowhere() -> None:
+    aborted = call(usage=None, billable=False, cost=Cost(total=None, source="unknown_usage"))
+
+    assert "\ncost  unknown, unknown usage\n" in shown(run_page(as_json(aborted))) + "\n"
+
+
 def test_an_empty_list_says_so() -> None:
     assert shown(runs_table([], now_ns=NOW, width=80)) == "no runs"
 
