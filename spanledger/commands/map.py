@@ -21,6 +21,7 @@ def map_(payloads: tuple[str, ...], pretty: bool, project: str, files: tuple[str
     Takes OTLP export requests (.pb, .json, .jsonl) and Lunary ingest bodies. All files are one stream: facts of late
     files complete the runs of early ones, and each run is printed once, in its final state. Contents, prices and the
     bounds of the trace memory are those of the configuration (service::mapping); nothing else of it matters here.
+    What a receiver would refuse is told on standard error.
 
     \b
     spanledger map traces-1.pb logs-1.pb
@@ -41,6 +42,8 @@ def map_(payloads: tuple[str, ...], pretty: bool, project: str, files: tuple[str
         records: list[dict[str, Any]] = mapper.records()
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+    for refused in mapper.rejected:
+        click.echo(f"refused: {refused}", err=True)
     if pretty:
         from spanledger.commands.pretty import print_records
 

@@ -113,6 +113,18 @@ def test_lunarys_own_events_are_under_the_same_policy(run: Run) -> None:
     assert (said(record), said(without)) == (QUESTION, None)
 
 
+def test_what_a_receiver_would_refuse_is_told(run: Run) -> None:
+    spans = [span("00f067aa0ba902b7", {}), span("0" * 16, {})]
+    Path("traces.json").write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}))
+
+    result = run("map", "traces.json")
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 1
+    assert result.stderr.startswith("refused: span ")
+    assert "span id is all zeros" in result.stderr
+
+
 def test_a_mistake_in_the_configuration_is_told(run: Run) -> None:
     Path("traces.json").write_text("{}")
     result = run("map", "traces.json", "--set", "service.mapping.redact=['(']")
