@@ -39,6 +39,8 @@ from spanledger.settings import split_endpoint
 logger = logging.getLogger(__name__)
 
 _RUN_KINDS: Final = frozenset({"run", "score", "thread"})
+_DEFAULT_API: Final = "http://127.0.0.1:3333"
+"""Where `spanledger runs` looks when it is not told."""
 _STORE_RETRY: Final = 2.0
 """Seconds between two attempts to reach the store that the API reads."""
 
@@ -223,8 +225,10 @@ def banner(config: Config, service: Service, seconds: float) -> str:
     if http is not None:
         here = http.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
         lines.append(f"Send to it:    export OTEL_EXPORTER_OTLP_ENDPOINT={here}")
-    if any(name.partition("/")[0] == API for name in shown):
-        lines.append(f"Look at runs:  {_program()} runs")
+    api = next((address for name, address in shown.items() if name.partition("/")[0] == API), None)
+    if api is not None:
+        here = api.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
+        lines.append(f"Look at runs:  {_program()} runs{'' if here == _DEFAULT_API else f' --api {here}'}")
     return "\n".join(lines)
 
 

@@ -88,9 +88,9 @@ def test_a_span_sent_by_grpc_and_one_sent_by_http_are_read_by_runs(tmp_path: Pat
 
 def test_what_it_prints_when_it_is_ready(tmp_path: Path) -> None:
     with serving(tmp_path) as process:
-        http = address_of(process, "otlp over HTTP")
+        http, api = address_of(process, "otlp over HTTP"), address_of(process, "api")
         process.wait_for(rf"^Send to it: +export OTEL_EXPORTER_OTLP_ENDPOINT=http://{http}$")
-        process.wait_for(r"^Look at runs: +python -m spanledger runs$")
+        process.wait_for(rf"^Look at runs: +python -m spanledger runs --api http://{api}$")
         assert process.lines[0].startswith("spanledger ")
         assert " is ready after " in process.lines[0]
 
