@@ -37,7 +37,7 @@ from spanledger.mapping.merge import (
 )
 from spanledger.mapping.responses import Responses
 from spanledger.mapping.scores import EVALUATION_EVENTS, annotation_scores, evaluation_score
-from spanledger.mapping.sizes import size_of, size_of_span
+from spanledger.mapping.sizes import size_of, size_of_run, size_of_span
 from spanledger.mapping.tree import resolve
 from spanledger.model.ids import thread_id
 from spanledger.model.received import Item
@@ -265,6 +265,7 @@ class Mapper:
             trace.below[held.parent_span_id].discard(span_id)
         if draft.parent_span_id is not None:
             trace.below.setdefault(draft.parent_span_id, set()).add(span_id)
+        self._grow(trace, size_of_run(draft.run) - (size_of_run(held.run) if held is not None else 0))
         trace.drafts[span_id] = draft
 
     def _grow(self, trace: _Trace, size: int) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from spanledger.mapping.facts import Facts
+from spanledger.model.records import Run
+
+_RUN = 3_000
+"""A run of a trace of its own, as it was drafted and as it was given, with the books kept of it (measured)."""
 
 
 def size_of_span(span: Facts) -> int:
@@ -10,6 +14,11 @@ def size_of_span(span: Facts) -> int:
     texts = len(span.name) + len(span.status_message) + len(span.trace_state)
     beside = [*(event.attributes for event in span.events), *(link.attributes for link in span.links)]
     return 512 + texts + sum(len(event.name) + 120 for event in span.events) + size_of([vars(span), span.rest, *beside])
+
+
+def size_of_run(run: Run | None) -> int:
+    """Rough bytes that the mapping adds to what a span holds: messages out of JSON are several times their text."""
+    return size_of([run.input, run.output, run.tools, run.params]) + _RUN if run is not None else 500
 
 
 def size_of(values: object) -> int:
