@@ -130,6 +130,13 @@ async def test_of_equal_versions_the_one_written_last_wins(ledger: Ledger) -> No
     assert (await ledger.store.totals(BILLABLE)).cost == 4
 
 
+async def test_runs_of_a_wrong_clock_are_met_too(ledger: Ledger) -> None:
+    times = [0, 4_294_965_600 * 10**9, 4_294_967_295 * 10**9 + 1, 9_000_000_000 * 10**9, 9_214_646_400 * 10**9]
+    await ledger.write(*(priced("1", started_at=at) for at in times))
+
+    assert sorted(run.started_at for run in await scanned(ledger)) == times
+
+
 async def test_projects_with_runs_in_a_time(ledger: Ledger) -> None:
     await ledger.write(
         priced("1", project_id="b", started_at=5 * HOUR),

@@ -25,6 +25,8 @@ Row: TypeAlias = tuple[Any, ...]
 _BEHIND_ALL_IDS: Final = "g"
 """Sorts behind every UUID."""
 _SECOND: Final = 1_000_000_000
+_LAST_HOUR: Final = 2**32 - 1
+"""Seconds: toStartOfHour gives it for every time from 2106 on."""
 _WIDEN: Final = 16
 """How many times more rows each further window of a page holds: few windows for a rare filter, little waste else."""
 _STARTED_AT: Final = SUMMARY.index(RUNS["started_at"])
@@ -139,7 +141,8 @@ class ClickHouseStore:
             keys: list[Any] = await self._rows(query.keys(self._database, filter_, after, MAX_PAGE))
             if not keys:
                 return
-            low, high = keys[0][0] * _SECOND, keys[-1][0] * _SECOND + HOUR_NS - 1
+            (first, _, _), (last, _, _) = keys[0], keys[-1]
+            low, high = first * _SECOND, last * _SECOND + HOUR_NS - 1 if last < _LAST_HOUR else FAR_FUTURE
             ids = [run_id for _, _, run_id in keys]
             rows = await self._rows(query.winners(self._database, filter_, ids, low=low, high=high))
             yield [_record(row) for row in rows]
