@@ -74,7 +74,7 @@ def migrate(connection: Connection, settings: ClickHouseSettings) -> list[Migrat
         if todo:
             raise SchemaError(
                 f"database {settings.database} lacks migration {todo[0].revision} ({todo[0].name}) and auto_migrate is "
-                "off: run spanledger migrate"
+                "off: switch it on for one start"
             )
         return []
     if todo:
