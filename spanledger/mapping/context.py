@@ -82,7 +82,7 @@ def context_of(span: Facts) -> Context:
     for document in documents:
         for key, value in document.items():
             if key not in _TAG_KEYS and key not in _USER_PROPS_KEYS:
-                _note(context.metadata, key, value)
+                _note(context.metadata, key, _without_secrets(key, value))
     for key in [*_USER_KEYS, *_SESSION_KEYS]:
         held = context.metadata.get(key)
         if held is not None and held in (context.user_id, context.session_id):
@@ -94,7 +94,8 @@ def custom_attributes(span: Facts, metadata: dict[str, str]) -> dict[str, Value]
     """Split what no slot took: short scalars of nobody's namespace are the user's own metadata; the rest is returned
     as the run's attributes."""
     left: dict[str, Value] = {}
-    for key, value in span.rest.items():
+    for key, received in span.rest.items():
+        value = _without_secrets(key, received)
         if (
             isinstance(value, (str, int, float, bool))
             and key not in _PLAIN_ATTRIBUTES
@@ -104,7 +105,7 @@ def custom_attributes(span: Facts, metadata: dict[str, str]) -> dict[str, Value]
         ):
             _note(metadata, key, value)
         else:
-            left[key] = _without_secrets(key, value)
+            left[key] = value
     return left
 
 
@@ -115,6 +116,8 @@ def _without_secrets(key: str, value: Value) -> Value:
         return "[redacted]"
     if isinstance(value, str) and ("header" in low or low == "hidden_params"):
         return _SECRET_IN_TEXT.sub(r"\1[redacted]\3", value)
+    if isinstance(value, dict):
+        return {inner: _without_secrets(inner, held) for inner, held in value.items()}
     return value
 
 
