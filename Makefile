@@ -21,7 +21,7 @@ run: $(VENV)/.installed ## Receive on 127.0.0.1:4317 and 4318, keep the ledger i
 	@exec $(BIN)/spanledger serve $(ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests that need nothing but Python
-	$(BIN)/python -m pytest -n 2 -m 'not e2e and not faults' $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m 'not e2e' $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .

@@ -145,11 +145,9 @@ class Mapper:
         held = trace.spans.get(span.span_id)
         if held is not None:
             if same_span(held, span):
-                touched.setdefault(span.trace_id, set())
                 return
             span = merged(held, span)
             if same_span(held, span):
-                touched.setdefault(span.trace_id, set())
                 return
         else:
             self._items += 1
@@ -184,7 +182,6 @@ class Mapper:
         trace = self._trace(project_id, record.trace_id)
         said = (record.span_id, hash(identity_of(event)))
         if said in trace.said:
-            touched.setdefault(record.trace_id, set())
             return
         trace.said.add(said)
         trace.events.setdefault(record.span_id, []).append(event)

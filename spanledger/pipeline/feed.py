@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from spanledger.errors import LogError, PayloadError
 from spanledger.model.received import Decode, Item
@@ -21,8 +21,14 @@ logger = logging.getLogger(__name__)
 
 _READ_BYTES: Final = 4 * 1024 * 1024
 _SLICE_BYTES: Final = 64 * 1024
-"""Bodies mapped before the event loop gets its turn: about 2 ms of mapping. A larger entry is mapped in one go."""
+"""Bodies mapped before the event loop gets its turn: about 2 ms of mapping."""
+_LARGE_ENTRY: Final = 512 * 1024
+"""Bytes from which an entry is decoded and mapped beside the event loop, which would stand still for tens of
+milliseconds: health checks and other senders must not wait for it."""
 _LOG_RETRY_INTERVAL: Final = 1.0
+
+
+_Result = TypeVar("_Result")
 
 
 class MappingCounts:
@@ -123,8 +129,8 @@ class Feed:
                 await self._log_failed(error)
                 continue
             for entry in chunk.entries:
-                items, _ = self._items(entry)
-                self._mapper.add(entry.project_id, items, entry.received_ns)
+                items, _ = await self._beside(entry.size, self._items, entry)
+                await self._beside(entry.size, self._mapper.add, entry.project_id, items, entry.received_ns)
                 await self._yield(entry.size)
             at = chunk.through
 
@@ -147,7 +153,7 @@ class Feed:
             return
         for entry in chunk.entries:
             await self._room()
-            items, letters = self._items(entry)
+            items, letters = await self._beside(len(entry.body), self._items, entry)
             if letters:
                 await self._log.bury(letters, self._clock)
             await self._map(entry.project_id, items, entry.seq, entry.received_ns, len(entry.body))
@@ -156,7 +162,7 @@ class Feed:
         self.position = max(self.position, chunk.through)
 
     async def _map(self, project_id: str, items: Sequence[Item], seq: int, received_ns: int, size: int) -> None:
-        mapped = self._mapper.add(project_id, items, received_ns)
+        mapped = await self._beside(size, self._mapper.add, project_id, items, received_ns)
         if mapped.unmappable:
             letters = [letter_of_item(project_id, seq, at, items[at], reason) for at, reason in mapped.unmappable]
             await self._log.bury(letters, self._clock)
@@ -179,6 +185,13 @@ class Feed:
             reason = f"decoding broke: {describe(error)}"
         content_type = f"{entry.signal}/{entry.encoding}"
         return [], [letter_of_entry("mapping", entry.project_id, entry.seq, content_type, entry.body, reason)]
+
+    async def _beside(self, size: int, work: Callable[..., _Result], *arguments: object) -> _Result:
+        """Do work on an entry of that size: at once, or in a thread when it is large. A feed does one thing at a
+        time, so its mapper is never used by two threads at once."""
+        if size < _LARGE_ENTRY:
+            return work(*arguments)
+        return await asyncio.to_thread(work, *arguments)
 
     async def _yield(self, size: int) -> None:
         self._slice += size
