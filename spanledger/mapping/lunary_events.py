@@ -26,6 +26,7 @@ from spanledger.mapping.draft import TOOL_CLASSES
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.params import params_of
 from spanledger.mapping.provider import canonical, of_model
+from spanledger.mapping.scores import version_of
 from spanledger.model.ids import run_id_of_client, thread_id, uuid8
 from spanledger.model.records import Record, Run, RunError, Score, Thread, Usage
 from spanledger.model.span import Value
@@ -484,6 +485,7 @@ def _feedback(project_id: str, run_id: str, event: Mapping[str, Any]) -> list[Sc
                     comment=comment,
                     source="user",
                     at=at,
+                    version=version_of(at),
                 )
             )
     for name, value in feedback.items():
@@ -498,6 +500,7 @@ def _feedback(project_id: str, run_id: str, event: Mapping[str, Any]) -> list[Sc
                     comment=comment,
                     source="user",
                     at=at,
+                    version=version_of(at),
                 )
             )
     return found

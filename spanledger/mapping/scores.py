@@ -11,6 +11,11 @@ from spanledger.model.span import Event
 EVALUATION_EVENTS = frozenset({"gen_ai.evaluation.result", "gen_ai.evaluation", "guard.evaluation"})
 
 
+def version_of(at_ns: int | None) -> int:
+    """Of several statements of one score the latest counts, in whatever order they arrive: microseconds of its time."""
+    return max(1, (at_ns or 0) // 1000)
+
+
 def evaluation_score(project_id: str, trace_id: str, span_id: str, event: Event) -> Score | None:
     """Score of a `gen_ai.evaluation.result` event or log record. A span event and a log record of the same
     evaluation (OpenLIT sends both) give the same score id."""
@@ -39,6 +44,7 @@ def evaluation_score(project_id: str, trace_id: str, span_id: str, event: Event)
         comment=text(attributes.get("gen_ai.evaluation.explanation")) or text(attributes.get("guard.explanation")),
         source="evaluator",
         at=event.time_ns or None,
+        version=version_of(event.time_ns),
     )
 
 
@@ -73,6 +79,7 @@ def annotation_scores(project_id: str, span: Facts) -> list[Score]:
                 comment=text(note.get("explanation")),
                 source="user" if text(note.get("annotator_kind")) == "HUMAN" else "evaluator",
                 at=span.end_ns or span.start_ns or None,
+                version=version_of(span.end_ns or span.start_ns),
             )
         )
     return found

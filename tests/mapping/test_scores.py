@@ -57,10 +57,13 @@ def test_evaluations_with_keys_of_their_own_are_scores_of_their_own() -> None:
     assert len(ledger.scores) == 2
 
 
-def test_a_later_evaluation_of_one_name_replaces_the_earlier_one() -> None:
-    ledger = Ledger(log("gen_ai.evaluation.result", RESULT))
-    ledger.add(log("gen_ai.evaluation.result", {**RESULT, "gen_ai.evaluation.score.value": 0.2}))
-    assert [score.value for score in ledger.scores] == [0.2]
+def test_a_later_evaluation_of_one_name_replaces_the_earlier_one_whichever_arrives_first() -> None:
+    early = log("gen_ai.evaluation.result", RESULT, time=1)
+    late = log("gen_ai.evaluation.result", {**RESULT, "gen_ai.evaluation.score.value": 0.2}, time=2)
+    for first, second in ((early, late), (late, early)):
+        ledger = Ledger(first)
+        ledger.add(second)
+        assert [score.value for score in ledger.scores] == [0.2]
 
 
 def test_an_evaluation_names_the_response_where_it_has_no_span() -> None:
