@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -68,6 +69,27 @@ async def test_the_mapper_is_given_project_items_and_the_time_of_receipt(clock: 
         )
         await pipeline.drained()
     assert mapper.calls == [("one", 2, 7), ("two", 1, 1_007)]
+
+
+class ThreadMapper(LedgerMapper):
+    """Notes the thread of every call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[int] = []
+
+    def add(self, project_id: str, items: Sequence[Item], now_ns: int) -> list[Record]:
+        self.threads.append(threading.get_ident())
+        return super().add(project_id, items, now_ns)
+
+
+async def test_a_large_request_is_mapped_beside_the_event_loop(clock: FakeClock) -> None:
+    mapper, exporter = ThreadMapper(), RecordingExporter()
+    async with running(exporter, clock, new_mapper=lambda: mapper) as pipeline:
+        await send(pipeline, request("span a"), request("span b", "fact b " + "x" * 600_000), request("span c"))
+        await pipeline.drained()
+    assert [thread == threading.get_ident() for thread in mapper.threads] == [True, False, True]
+    assert list(exporter.outputs) == ["a", "b", "c"]
 
 
 async def test_late_facts_write_a_run_again(clock: FakeClock) -> None:
