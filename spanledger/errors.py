@@ -8,6 +8,7 @@
     │   └── PayloadTooLarge    over a size limit (HTTP 413, gRPC RESOURCE_EXHAUSTED)
     ├── StoreError         a store refused or failed
     │   ├── StoreUnavailable   worth trying again: away, overloaded, timed out
+    │   ├── StoreInUse         another process holds a store that only one can use at a time
     │   └── SchemaError        the store's schema is newer than this program, or a migration was changed
     ├── LogError           the durable log cannot be opened or written
     ├── Unauthenticated    the sender gave no key, or one that nobody knows (HTTP 401, gRPC UNAUTHENTICATED)
@@ -43,6 +44,10 @@ class StoreError(SpanledgerError):
 
 class StoreUnavailable(StoreError):
     """The store is away, overloaded or timed out; the same write is worth trying again."""
+
+
+class StoreInUse(StoreError):
+    """Another process holds a store that only one can use at a time."""
 
 
 class SchemaError(StoreError):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spanledger.commands.options import moment
+
 if TYPE_CHECKING:
     from spanledger.api.client import ApiClient
 
@@ -70,7 +72,7 @@ def runs(
         "user": users,
         "session": sessions,
         "status": statuses,
-        "from": None if since is None else _start(since, now_ns),
+        "from": None if since is None else moment(since, now_ns, "--since"),
     }
     try:
         with ApiClient(api) as client:
@@ -132,24 +134,6 @@ def _whole_id(client: ApiClient, beginning: str) -> str:
     if found:
         raise click.ClickException(f"{len(found)} runs begin with {beginning}: {', '.join(found[:5])}")
     raise click.ClickException(f"none of the newest {len(newest)} runs begins with {beginning}; give the whole id")
-
-
-def _start(since: str, now_ns: int) -> str:
-    """RFC 3339 time of `2h`, `7d` or a time."""
-    import re
-
-    from spanledger.model.records import rfc3339
-    from spanledger.settings import parse_duration
-
-    if days := re.fullmatch(r"(\d{1,5})d", since):
-        return rfc3339(max(now_ns - int(days[1]) * 86_400_000_000_000, 0))
-    try:
-        return rfc3339(max(now_ns - round(parse_duration(since) * 1e9), 0))
-    except ValueError:
-        pass
-    if re.match(r"\d{4}-\d\d-\d\d", since) is None:
-        raise click.BadParameter("expected 30m, 2h, 7d or a time like 2026-03-01T10:00:00Z", param_hint="--since")
-    return since if "T" in since else f"{since}T00:00:00Z"
 
 
 def _told(error: Any) -> click.ClickException:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
 import msgspec
 
-from spanledger.exporters.schema import RUNS, Column, Table
+from spanledger.exporters.schema import RUNS, Column, Table, Type
 from spanledger.exporters.values import to_fact, to_json
 from spanledger.model.records import Cost, Record, Run, RunError, Usage
 
 _GROUPS: Final[dict[str, Any]] = {"error": RunError, "usage": Usage, "cost": Cost}
+_CONVERTED: Final = {Type.MONEY, Type.MONEYS, Type.JSON}
 _PREVIEWED: Final = {"input_preview": "input", "output_preview": "output"}
 
 
@@ -39,24 +40,30 @@ def record_json(table: Table, values: Iterable[tuple[Column, Any]]) -> dict[str,
     return in_order(table.record, fields)
 
 
-def run_without_contents(values: Iterable[tuple[Column, Any]]) -> Run:
-    """A run (`Run.without_contents`) from the logical values of the columns of `RUNS`. An exporter makes the same row
-    of it again: previews are cut from what stands in input and output, and a preview is its own preview."""
-    fields: dict[str, Any] = {"without_contents": True}
-    groups: dict[str, dict[str, Any]] = {}
-    for column, value in values:
-        if column.path is None:
-            if column.name in _PREVIEWED:
-                fields[_PREVIEWED[column.name]] = value
-            continue
-        group, dot, leaf = column.path.partition(".")
-        if dot:
-            groups.setdefault(group, {})[leaf] = to_fact(column, value)
-        else:
-            fields[group] = to_fact(column, value)
-    for name, marker in RUNS.groups:
-        fields[name] = _GROUPS[name](**groups[name]) if _is_there(groups[name], marker) else None
-    return Run(**fields)
+def runs_without_contents(columns: Sequence[Column], rows: Iterable[Iterable[Any]]) -> Iterator[Run]:
+    """Runs (`Run.without_contents`) from the logical values of columns of `RUNS`, previews among them. An exporter
+    makes the same row of each again: it cuts previews from input and output, and a preview is its own preview."""
+    places = [(_place(column), column if column.type in _CONVERTED else None) for column in columns]
+    for row in rows:
+        fields: dict[str, Any] = {"without_contents": True}
+        groups: dict[str, dict[str, Any]] = {name: {} for name in _GROUPS}
+        for ((group, name), column), value in zip(places, row, strict=True):
+            fact = value if column is None else to_fact(column, value)
+            if group is None:
+                fields[name] = fact
+            else:
+                groups[group][name] = fact
+        for name, marker in RUNS.groups:
+            fields[name] = _GROUPS[name](**groups[name]) if _is_there(groups[name], marker) else None
+        yield Run(**fields)
+
+
+def _place(column: Column) -> tuple[str | None, str]:
+    """(Group or None, field) of a column in a run without contents."""
+    if column.path is None:
+        return None, _PREVIEWED[column.name]
+    group, dot, leaf = column.path.partition(".")
+    return (group, leaf) if dot else (None, group)
 
 
 def _is_there(members: dict[str, Any], marker: str | None) -> bool:

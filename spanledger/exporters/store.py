@@ -21,6 +21,8 @@ RunJson: TypeAlias = dict[str, Any]
 
 MAX_PAGE: Final = 500
 DEFAULT_PAGE: Final = 50
+SCAN_PAGE: Final = 2000
+"""Runs of a scan that are given at once."""
 MAX_TRACE: Final = 10_000
 """Runs of one trace that are given at once."""
 
@@ -128,5 +130,5 @@ class RunStore(Protocol):
 
     def scan(self, filter_: RunFilter) -> AsyncIterator[list[Run]]:
         """All matching runs, oldest hour first, as records without contents (`Run.without_contents`), in pages of at
-        most `MAX_PAGE`, of which some may be empty. An exporter of this store may write a run again, changed and with
+        most `SCAN_PAGE`, of which some may be empty. An exporter of this store may write a run again, changed and with
         a higher version, while the scan goes on; it is not met a second time."""

@@ -75,7 +75,7 @@ def test_version(run: Run) -> None:
     assert run("version").output == f"{__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["serve", "validate", "components", "print-config", "map", "runs"])
+@pytest.mark.parametrize("command", ["serve", "validate", "components", "print-config", "map", "runs", "reprice"])
 def test_every_command_explains_itself_with_an_example(command: str, run: Run) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from spanledger.exporters.store import MAX_PAGE, RunFilter
+from spanledger.exporters.store import SCAN_PAGE, RunFilter
 from spanledger.model.records import Cost, Run
 from tests.exporters.ledger import Ledger
 from tests.exporters.records import HOUR, PROJECT, as_json, make_run, priced, recent, runs
@@ -70,7 +70,7 @@ async def test_a_run_whose_contents_have_passed_their_retention_stays_without(le
 async def test_it_meets_every_run_that_counts_once(ledger: Ledger) -> None:
     wanted = [
         priced("1", trace_id=f"{number % 7:032x}", started_at=recent(number * 17), input="?")
-        for number in range(2 * MAX_PAGE + 100)
+        for number in range(2 * SCAN_PAGE + 100)
     ]
     others = [
         make_run(),
@@ -92,7 +92,7 @@ async def test_it_meets_every_run_that_counts_once(ledger: Ledger) -> None:
     }
     hours = [run.started_at // HOUR for run in found]
     pages = [page async for page in ledger.store.scan(BILLABLE)]
-    assert max(map(len, pages)) <= MAX_PAGE
+    assert max(map(len, pages)) <= SCAN_PAGE
     assert sorted(hours) == [at // HOUR for at in sorted(run.started_at for run in latest.values() if run.billable)]
     assert [max(run.started_at // HOUR for run in page) for page in pages] == sorted(
         max(run.started_at // HOUR for run in page) for page in pages
@@ -100,14 +100,14 @@ async def test_it_meets_every_run_that_counts_once(ledger: Ledger) -> None:
 
 
 async def test_runs_that_are_written_meanwhile_are_not_met_again(ledger: Ledger) -> None:
-    await ledger.write(*(priced("1", started_at=recent(number)) for number in range(MAX_PAGE + 1)))
+    await ledger.write(*(priced("1", started_at=recent(number)) for number in range(SCAN_PAGE + 1)))
 
     met = []
     async for page in ledger.store.scan(BILLABLE):
         met += [run.run_id for run in page]
         await ledger.write(*(msgspec.structs.replace(run, version=run.version + 1) for run in page))
 
-    assert len(met) == len(set(met)) == MAX_PAGE + 1
+    assert len(met) == len(set(met)) == SCAN_PAGE + 1
     assert {run.version for run in await scanned(ledger)} == {2}
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from spanledger.errors import StoreError
+from spanledger.errors import StoreError, StoreInUse
 
 LOCK_FILE: Final = "spanledger.lock"
 TEMPORARY_FOLDER: Final = "spanledger-tmp"
@@ -126,7 +126,7 @@ def _lock(folder: Path) -> int:
     except OSError as error:
         holder = os.read(lock, 32).decode("ascii", "replace").strip()
         os.close(lock)
-        raise StoreError(
+        raise StoreInUse(
             f"another process{f' (pid {holder})' if holder else ''} holds the embedded store {folder}; "
             "one process can use it at a time"
         ) from error

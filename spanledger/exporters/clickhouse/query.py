@@ -144,7 +144,8 @@ Key: TypeAlias = tuple[int, str, str]
 
 
 def keys(database: str, filter_: RunFilter, after: Key | None, limit: int) -> Statement:
-    """Keys of runs of which any version matches, in order. Read along the key, so it costs the same at any size."""
+    """Keys of the rows that match, in any version, in order; the versions of a run follow each other. Read along the
+    key, so it costs the same at any size: DISTINCT would read everything first."""
     parameters: Parameters = {"limit": limit}
     where = f"{_key(filter_, parameters)} AND {_conditions(filter_, parameters)}"
     if after is not None:
@@ -155,7 +156,7 @@ def keys(database: str, filter_: RunFilter, after: Key | None, limit: int) -> St
             "(toDateTime({hour:UInt32}, 'UTC'), {after_trace:String}, {after_run:UUID})"
         )
     return Statement(
-        "SELECT DISTINCT toUnixTimestamp(toStartOfHour(started_at)), trace_id, toString(run_id) "
+        "SELECT toUnixTimestamp(toStartOfHour(started_at)), trace_id, toString(run_id) "
         f"FROM {_table(database, RUNS)} WHERE {where} "
         "ORDER BY toStartOfHour(started_at), trace_id, run_id LIMIT {limit:UInt64}",
         parameters,

@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from spanledger.exporters.assemble import in_order, record_json, run_without_contents
+from spanledger.exporters.assemble import in_order, record_json, runs_without_contents
 from spanledger.exporters.clickhouse import query
 from spanledger.exporters.clickhouse.columns import decode
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.query import FAR_FUTURE, HOUR_NS, PAYLOAD, SCORE, SUMMARY, Key, Statement
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
-from spanledger.exporters.store import DEFAULT_PAGE, MAX_PAGE, MAX_TRACE, Cursor, Page, RunFilter, RunJson, Totals
+from spanledger.exporters.store import DEFAULT_PAGE, MAX_TRACE, SCAN_PAGE, Cursor, Page, RunFilter, RunJson, Totals
 from spanledger.exporters.values import usd
 from spanledger.model.records import Run
 
@@ -138,14 +138,14 @@ class ClickHouseStore:
         """See `RunStore.scan`. As in `list_runs`, candidates in any version come first, then their winners."""
         after: Key | None = None
         while True:
-            keys: list[Any] = await self._rows(query.keys(self._database, filter_, after, MAX_PAGE))
+            keys: list[Any] = await self._rows(query.keys(self._database, filter_, after, SCAN_PAGE))
             if not keys:
                 return
             (first, _, _), (last, _, _) = keys[0], keys[-1]
             low, high = first * _SECOND, last * _SECOND + HOUR_NS - 1 if last < _LAST_HOUR else FAR_FUTURE
-            ids = [run_id for _, _, run_id in keys]
+            ids = list(dict.fromkeys(run_id for _, _, run_id in keys))
             rows = await self._rows(query.winners(self._database, filter_, ids, low=low, high=high))
-            yield [_record(row) for row in rows]
+            yield _records(rows)
             after = keys[-1]
 
     @property
@@ -198,10 +198,9 @@ def _json(table: Table, columns: Sequence[Column], row: Sequence[Any]) -> dict[s
     )
 
 
-def _record(row: Sequence[Any]) -> Run:
-    blank = row[-1]
-    values = zip(SUMMARY, row, strict=False)
-    return run_without_contents((column, decode(column, value, blank)) for column, value in values)
+def _records(rows: Sequence[Row]) -> list[Run]:
+    values = ([decode(column, value, row[-1]) for column, value in zip(SUMMARY, row, strict=False)] for row in rows)
+    return list(runs_without_contents(SUMMARY, values))
 
 
 def _summary(row: Sequence[Any]) -> RunJson:
