@@ -8,9 +8,10 @@ Its version is the stored one plus one. The mapping's versions count what is kno
 delivered again comes with the version it had, and loses against the new cost. A correction, which knows more, has at
 least the stored version plus one as well; of equal versions the one written last wins, so it takes the run back, with
 the cost that the mapping gives it. (A larger step would make corrections lose, messages that arrive late for example.)
-That is why `serve` has to run with the new prices first. What must not happen is that a correction is written between
-the reading and the writing of the same run, for it would be undone. Only a trace in the mapping's memory can be
-corrected, so runs that ended less than the memory's age ago are left alone, unless that is forced.
+So does a trace that comes again in larger pieces than at first. That is why `serve` has to run with the new prices
+first. What must not happen is that a correction is written between the reading and the writing of the same run, for it
+would be undone. Only a trace in the mapping's memory can be corrected, so runs that ended less than the memory's age
+ago are left alone, unless that is forced.
 
 Runs are written in batches. Each is whole or can be repeated, and a run whose cost is right is never written: after an
 interruption the same command goes on where it was, and a second run of it changes nothing.

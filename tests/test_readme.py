@@ -93,7 +93,7 @@ def test_serve_becomes_ready(command: str, tmp_path: Path) -> None:
         process.wait_for(" is ready ")
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/architecture.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/architecture.md", "docs/mapping.md", "CHANGELOG.md"])
 def test_links_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text()
     targets = {target for target in re.findall(r"\]\(([^)#]+)", text) if "://" not in target}

@@ -1,7 +1,7 @@
 """What only the whole trace tells: parents, inheritance, which runs bill, and cost.
 
 `resolve` is a pure function of the drafts of one trace: whatever the order in which spans arrived, the same set gives
-the same runs. The billing rules R1 to R5 and R7 stand at the functions that hold to them, `_bill` first.
+the same runs. docs/mapping.md explains the billing rules R1 to R7.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -265,9 +266,9 @@ async def test_the_time_is_that_of_the_start(ledger: Ledger, reprice: Reprice) -
     assert totals == [LISTED, HALVED, HALVED, LISTED]
 
 
-def recent_call(seconds_ago: float) -> Facts:
+def recent_call(seconds_ago: float, id: int = 1) -> Facts:
     began = (time.time_ns() - T0) / 1e9 - seconds_ago
-    return chat(start=began, end=began + 1)
+    return chat(id=id, trace=id, start=began, end=began + 1)
 
 
 async def test_young_runs_are_left_alone_unless_forced(ledger: Ledger, reprice: Reprice) -> None:
@@ -439,6 +440,21 @@ def test_a_ledger_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == []
 
 
+def commands_of(document: str) -> list[str]:
+    text = (Path(__file__).parents[2] / document).read_text()
+    return re.findall(r"^\.venv/bin/spanledger (reprice .*)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", commands_of("docs/mapping.md"))
+async def test_the_commands_of_the_documentation_work(command: str, ledger: Ledger, reprice: Reprice) -> None:
+    await write(ledger, chat(id=1), recent_call(DAY, id=2))
+
+    result = await reprice(*shlex.split(command)[1:])
+
+    assert result.exit_code == 0, result.output
+    assert "gpt-4o" in result.output
+
+
 def test_of_several_stores_one_must_be_named(tmp_path: Path) -> None:
     file = tmp_path / "spanledger.yaml"
     text = CONFIG.format(endpoint="http://127.0.0.1:9", database="a", mapping="")
@@ -452,8 +468,3 @@ def test_of_several_stores_one_must_be_named(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "which store? (there are: clickhouse/b, clickhouse)" in " ".join(result.stderr.split())
-
-
-def commands_of(document: str) -> list[str]:
-    text = (Path(__file__).parents[2] / document).read_text()
-    return re.findall(r"^\.venv/bin/spanledger (reprice .*)$", text, re.MULTILINE)

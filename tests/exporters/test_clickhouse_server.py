@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from spanledger.exporters.base import WRITTEN
 from spanledger.exporters.clickhouse import ClickHouseSettings
 from spanledger.exporters.clickhouse.exporter import ClickHouseExporter
 from spanledger.exporters.clickhouse.reader import ClickHouseStore
-from spanledger.exporters.store import RunFilter
+from spanledger.exporters.store import SCAN_PAGE, RunFilter
 from tests.exporters.http_front import Asked, Fault, HttpFront, failure
 from tests.exporters.ledger import Ledger, make_settings
 from tests.exporters.records import PROJECT, as_json, make_run, priced, recent
@@ -56,6 +57,23 @@ async def test_a_server_keeps_the_same_ledger(server: Ledger, front: HttpFront) 
     (only,) = (await server.store.list_runs(RunFilter(PROJECT, users=["ü'\\ \t1"]))).runs
     assert only["run_id"] == run.run_id
     assert (await server.store.totals(RunFilter(PROJECT))).cost == Decimal("0.001")
+
+
+async def test_a_server_is_scanned_and_written_back_to(server: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "SCAN_PAGE", 20)
+    runs = [priced("1", started_at=recent(number), input="question") for number in range(50)]
+    await server.write(*runs)
+    everything = RunFilter(PROJECT, billable=True)
+
+    async for page in server.store.scan(everything):
+        await server.write(*(msgspec.structs.replace(run, version=2) for run in page))
+
+    pages = [page async for page in server.store.scan(everything)]
+    assert sorted((run.run_id, run.version) for page in pages for run in page) == sorted(
+        (run.run_id, 2) for run in runs
+    )
+    assert await server.store.get_run(PROJECT, runs[0].run_id) == as_json(runs[0]) | {"version": 2}
+    assert await server.store.projects(0, recent(-60)) == [PROJECT]
 
 
 async def test_an_insert_asks_to_be_stored_before_it_is_answered(server: Ledger, front: HttpFront) -> None:
