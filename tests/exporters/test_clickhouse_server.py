@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from spanledger.errors import StoreError, StoreUnavailable
 from spanledger.exporters.base import WRITTEN
-from spanledger.exporters.clickhouse import ClickHouseSettings
+from spanledger.exporters.clickhouse import ClickHouseSettings, reader
 from spanledger.exporters.clickhouse.exporter import ClickHouseExporter
 from spanledger.exporters.clickhouse.reader import ClickHouseStore
-from spanledger.exporters.store import SCAN_PAGE, RunFilter
+from spanledger.exporters.store import RunFilter
 from tests.exporters.http_front import Asked, Fault, HttpFront, failure
 from tests.exporters.ledger import Ledger, make_settings
 from tests.exporters.records import PROJECT, as_json, make_run, priced, recent
@@ -69,9 +69,7 @@ async def test_a_server_is_scanned_and_written_back_to(server: Ledger, monkeypat
         await server.write(*(msgspec.structs.replace(run, version=2) for run in page))
 
     pages = [page async for page in server.store.scan(everything)]
-    assert sorted((run.run_id, run.version) for page in pages for run in page) == sorted(
-        (run.run_id, 2) for run in runs
-    )
+    assert sorted((run.run_id, run.version) for page in pages for run in page) == sorted((r.run_id, 2) for r in runs)
     assert await server.store.get_run(PROJECT, runs[0].run_id) == as_json(runs[0]) | {"version": 2}
     assert await server.store.projects(0, recent(-60)) == [PROJECT]
 
