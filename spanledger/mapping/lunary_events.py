@@ -27,6 +27,8 @@ from spanledger.mapping.facts import Facts
 from spanledger.mapping.params import params_of
 from spanledger.mapping.provider import canonical, of_model
 from spanledger.mapping.scores import version_of
+from spanledger.mapping.sizes import size_of
+from spanledger.mapping.threads import thread_version
 from spanledger.model.ids import run_id_of_client, thread_id, uuid8
 from spanledger.model.records import Record, Run, RunError, Score, Thread, Usage
 from spanledger.model.span import Value
@@ -37,7 +39,25 @@ _TYPES = {
 }  # fmt: skip
 _ANSWERING = ("assistant", "tool", "bot", "ai")
 _MODEL_CALLS = ("llm", "embed")
+_END_OF_TIME = 1 << 63
 _MAX_RUNS = 20_000
+_MAX_BYTES = 64 * 1024 * 1024
+_MAX_EVENTS_PER_RUN = 1_000
+"""A run has a start, an end, and now and then an update; a thread a chat event for each message."""
+
+
+class _Held:
+    """What is remembered of one run."""
+
+    __slots__ = ("emitted", "events", "said", "size", "thread")
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.said: set[int] = set()
+        """Hash of each event."""
+        self.size = 0
+        self.emitted: Run | None = None
+        self.thread: Thread | None = None
 
 
 class LunaryMapper:
@@ -46,9 +66,9 @@ class LunaryMapper:
     def __init__(self, prices: PriceList | None = None, capture: CapturePolicy | None = None) -> None:
         self._prices = prices if prices is not None else PriceList()
         self._capture = capture
-        self._events: OrderedDict[tuple[str, str], list[dict[str, Any]]] = OrderedDict()
+        self._runs: OrderedDict[tuple[str, str], _Held] = OrderedDict()
         self._children: dict[tuple[str, str], set[str]] = {}
-        self._emitted: dict[tuple[str, str], Run] = {}
+        self._bytes = 0
 
     def add(self, project_id: str, events: Sequence[Value]) -> list[Record]:
         """Records that these events make or change. An event that is no object, or has no run id, is passed over."""
@@ -64,76 +84,89 @@ class LunaryMapper:
                 records.extend(_feedback(project_id, run_id, event))
                 if kind == "feedback":
                     continue
-            held = self._events.setdefault((project_id, run_id), [])
-            self._events.move_to_end((project_id, run_id))
-            if event not in held:
-                held.append(event)
+            touched[run_id] = None
+            held = self._runs.setdefault((project_id, run_id), _Held())
+            self._runs.move_to_end((project_id, run_id))
+            said = hash(repr(event))
+            if said in held.said or len(held.events) >= _MAX_EVENTS_PER_RUN:
+                continue
+            held.said.add(said)
+            held.events.append(event)
+            size = size_of(event)
+            held.size += size
+            self._bytes += size
             parent = text(_get(event, "parentRunId"))
             if parent is not None:
                 self._children.setdefault((project_id, run_id_of_client(project_id, parent)), set()).add(run_id)
-            touched[run_id] = None
-        for run_id in list(touched):
-            for below in self._descendants(project_id, run_id):
-                touched.setdefault(below)
+        above = list(touched)
+        while above:  # runs below may inherit what became known
+            for below in self._children.get((project_id, above.pop()), ()):
+                if below not in touched:
+                    touched[below] = None
+                    above.append(below)
         for run_id in touched:
             records.extend(self._changed(project_id, run_id))
-        while len(self._events) > _MAX_RUNS:
-            key, _ = self._events.popitem(last=False)
-            self._emitted.pop(key, None)
-            self._children.pop(key, None)
+        while len(self._runs) > _MAX_RUNS or self._bytes > _MAX_BYTES:
+            self._forget(*self._runs.popitem(last=False))
         return records
 
+    def _forget(self, key: tuple[str, str], held: _Held) -> None:
+        self._bytes -= held.size
+        project_id, run_id = key
+        for parent in {text(_get(event, "parentRunId")) for event in held.events} - {None}:
+            above = (project_id, run_id_of_client(project_id, str(parent)))
+            children = self._children.get(above, set())
+            children.discard(run_id)
+            if not children:
+                self._children.pop(above, None)
+
+    def _events_of(self, project_id: str, run_id: str) -> list[dict[str, Any]]:
+        held = self._runs.get((project_id, run_id))
+        return held.events if held is not None else []
+
     def _changed(self, project_id: str, run_id: str) -> list[Record]:
-        events = self._events.get((project_id, run_id))
-        if not events:
+        remembered = self._runs.get((project_id, run_id))
+        if remembered is None:
             return []
+        events = remembered.events
         run = self._run(project_id, run_id, events)
         if run is None:
             return []
         if self._capture is not None:
             self._capture.apply(run)
         records: list[Record] = []
-        held = self._emitted.get((project_id, run_id))
+        held = remembered.emitted
         if held is not None:
             run.version = held.version
             if run == held:
                 return []
         run.version = len(events) + sum(
-            len(self._events.get((project_id, up), ())) for up in self._ancestors(project_id, run_id)
+            len(self._events_of(project_id, up)) for up in self._ancestors(project_id, run_id)
         )
-        self._emitted[project_id, run_id] = run
+        remembered.emitted = run
         if run.type != "thread":
             records.append(run)
-        if run.session_id is not None and (held is None or held.session_id != run.session_id):
-            records.append(
-                Thread(
-                    project_id=project_id,
-                    thread_id=thread_id(project_id, run.session_id),
-                    session_id=run.session_id,
-                    user_id=run.user_id,
-                    tags=_thread_tags(events),
-                    metadata=_flat_metadata(_last(events, "threadMetadata")),
-                    started_at=run.started_at,
-                    version=run.version,
-                )
+        if run.session_id is not None:
+            thread = Thread(
+                project_id=project_id,
+                thread_id=thread_id(project_id, run.session_id),
+                session_id=run.session_id,
+                user_id=run.user_id,
+                tags=_thread_tags(events),
+                metadata=_flat_metadata(_last(events, "threadMetadata")),
+                started_at=run.started_at,
+                version=thread_version(run.started_at, run.user_id),
             )
+            if thread != remembered.thread:
+                remembered.thread = thread
+                records.append(thread)
         return records
-
-    def _descendants(self, project_id: str, run_id: str) -> list[str]:
-        found: list[str] = []
-        stack = [run_id]
-        while stack and len(found) < 1000:
-            for child in self._children.get((project_id, stack.pop()), ()):
-                if child not in found and child != run_id:
-                    found.append(child)
-                    stack.append(child)
-        return found
 
     def _ancestors(self, project_id: str, run_id: str) -> list[str]:
         found: list[str] = []
         at = run_id
         while len(found) < 100:
-            parent = _parent(self._events.get((project_id, at), ()))
+            parent = _parent(self._events_of(project_id, at))
             if parent is None:
                 break
             at = run_id_of_client(project_id, parent)
@@ -225,13 +258,13 @@ class LunaryMapper:
             parent_id = run_id_of_client(project_id, parent)
             if run.type == "chat" or self._is_thread(project_id, parent_id):
                 run.session_id = parent
-            else:
+            elif parent_id != run.run_id:
                 run.parent_run_id = parent_id
         at = run.parent_run_id
         for _ in range(100):
             if at is None or (run.user_id is not None and run.session_id is not None):
                 break
-            above = self._events.get((project_id, at), [])
+            above = self._events_of(project_id, at)
             if run.user_id is None and (user := text(_first(above, "userId"))) is not None:
                 run.user_id = user
                 inherited.append("user_id")
@@ -249,7 +282,7 @@ class LunaryMapper:
         run.inherited = inherited
 
     def _is_thread(self, project_id: str, run_id: str) -> bool:
-        events = self._events.get((project_id, run_id), ())
+        events = self._events_of(project_id, run_id)
         return any(_TYPES.get(str(event.get("type"))) == "thread" and event.get("event") != "chat" for event in events)
 
     def _model_call(
@@ -367,7 +400,8 @@ def _time_ns(value: Value) -> int | None:
             if amount >= limit:
                 scale = factor
                 break
-        return int(amount * scale)
+        at_ns = int(amount * scale)
+        return at_ns if at_ns < _END_OF_TIME else None
     if isinstance(value, str):
         try:
             at = datetime.fromisoformat(value)
@@ -489,7 +523,9 @@ def _feedback(project_id: str, run_id: str, event: Mapping[str, Any]) -> list[Sc
                 )
             )
     for name, value in feedback.items():
-        if name not in ("thumb", "thumbs", "comment", "overwrite") and isinstance(value, (str, int, float, bool)):
+        if name in ("", "thumb", "thumbs", "comment", "overwrite"):
+            continue
+        if isinstance(value, (str, int, float, bool)):
             found.append(
                 Score(
                     project_id=project_id,

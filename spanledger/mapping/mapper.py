@@ -38,6 +38,7 @@ from spanledger.mapping.merge import (
 from spanledger.mapping.responses import Responses
 from spanledger.mapping.scores import EVALUATION_EVENTS, annotation_scores, evaluation_score
 from spanledger.mapping.sizes import size_of, size_of_run, size_of_span
+from spanledger.mapping.threads import thread_version
 from spanledger.mapping.tree import resolve
 from spanledger.model.ids import thread_id
 from spanledger.model.received import Item
@@ -318,12 +319,6 @@ def _withdrawn(trace: _Trace, runs: Sequence[Run]) -> list[Run]:
     ]
 
 
-def _thread_version(first: Run) -> int:
-    """The earliest run of a session makes its thread, in whatever order its traces arrive: an earlier start is a
-    higher version, a known user higher still. Below 2^53, which JavaScript can count to."""
-    return 2 * max(0, (1 << 52) - first.started_at // 1000) + (first.user_id is not None)
-
-
 def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread]:
     """Thread records of the sessions that the runs of a trace belong to."""
     first: dict[str, Run] = {}
@@ -338,7 +333,7 @@ def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread
             session_id=session_id,
             user_id=run.user_id,
             started_at=run.started_at,
-            version=_thread_version(run),
+            version=thread_version(run.started_at, run.user_id),
         )
         if thread == trace.threads.get(session_id):
             continue

@@ -104,3 +104,19 @@ def metric_points(draw: st.DrawFn) -> Item:
 
 
 requests: st.SearchStrategy[list[Item]] = st.lists(spans() | log_records() | metric_points(), max_size=5)
+
+
+ingest_events = st.fixed_dictionaries(
+    {"event": st.sampled_from(["start", "end", "error", "update", "chat", "feedback", "custom-event", 7])},
+    optional={
+        "type": st.sampled_from(["llm", "embed", "tool", "agent", "chain", "retriever", "message", "thread", None]),
+        "runId": st.sampled_from(["a", "b", "c", "8a7f3c1e-0000-4000-8000-000000000001", 7, ""]),
+        "parentRunId": st.sampled_from(["a", "b", "c", "d", None]),
+        "timestamp": values,
+        **dict.fromkeys(
+            ("input", "output", "name", "tokensUsage", "metadata", "params", "extra", "error", "message", "feedback",
+             "tags", "userId", "userProps", "threadTags", "threadMetadata", "templateId"),
+            values,
+        ),
+    },
+)  # fmt: skip

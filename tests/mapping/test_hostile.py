@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spanledger.mapping.facts import Facts
+from spanledger.mapping.lunary_events import LunaryMapper
 from spanledger.model.received import Item
 from spanledger.model.records import RUN_TYPES, Record, Run, Score, to_dict
 from spanledger.model.span import Value
-from tests.mapping.build import Ledger, agent, chat, log, only_run, span
-from tests.mapping.strategies import requests, spans
+from tests.mapping.build import PRICES, PROJECT, Ledger, agent, chat, log, only_run, span
+from tests.mapping.strategies import ingest_events, requests, spans
 
 EXAMPLES = settings(
     max_examples=150, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
@@ -60,6 +61,15 @@ def test_a_request_that_comes_again_gives_no_run_again(request: list[Item]) -> N
     ledger = Ledger(*request)
     again = ledger.add(*request)
     assert [record for record in again if isinstance(record, Run)] == []
+
+
+@given(st.lists(ingest_events, max_size=6))
+@EXAMPLES
+def test_no_exception_leaves_the_mapper_of_lunarys_events(events: list[dict[str, Any]]) -> None:
+    mapper = LunaryMapper(PRICES)
+    for record in [*mapper.add(PROJECT, events[:3]), *mapper.add(PROJECT, events[3:])]:
+        check(record)
+    assert [record for record in mapper.add(PROJECT, events) if isinstance(record, Run)] == []
 
 
 def told(ledger: Ledger) -> Any:
