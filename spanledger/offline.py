@@ -53,7 +53,7 @@ class OfflineMapper:
                 for line in body.splitlines():
                     if line.strip():
                         self._add_json(line, _signal_of_name(path.name))
-            elif body.lstrip()[:1] in (b"{", b"["):
+            elif _is_json(body):
                 self._add_json(body, _signal_of_name(path.name))
             else:
                 self._add_protobuf(body, _signal_of_name(path.name))
@@ -62,7 +62,7 @@ class OfflineMapper:
 
     def add_body(self, signal: Signal, body: bytes) -> None:
         """Add the body of an export request, protobuf or JSON."""
-        encoding = Encoding.JSON if body.lstrip()[:1] in (b"{", b"[") else Encoding.PROTOBUF
+        encoding = Encoding.JSON if _is_json(body) else Encoding.PROTOBUF
         self._add(signal, encoding, body)
 
     def records(self) -> list[dict[str, Any]]:
@@ -116,6 +116,20 @@ class OfflineMapper:
             held = self._records.get((record.record, _identity(record)))
             if held is None or record.version >= held.version:
                 self._records[record.record, _identity(record)] = record
+
+
+def _is_json(body: bytes) -> bool:
+    """Whether a body is JSON. The first byte of a protobuf request is a newline to JSON, and the second its length,
+    which may look like a bracket."""
+    if body[:1] in (b"{", b"["):
+        return True
+    if body.lstrip()[:1] not in (b"{", b"["):
+        return False
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _identity(record: Record) -> str:
