@@ -60,6 +60,8 @@ def reprice(
     from spanledger.service import event_loop
 
     config = load_config(files, sets)
+    for warning in config.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     now_ns = time.time_ns()
     selection = Selection(
         since_ns=_time(since, now_ns, "--since"),
