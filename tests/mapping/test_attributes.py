@@ -17,7 +17,7 @@ attributes = st.dictionaries(st.sampled_from(sorted(KEYS.keys)) | unknown_keys, 
 
 
 @given(attributes)
-@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+@settings(max_examples=100, derandomize=True, database=None, deadline=None)
 def test_every_attribute_is_taken_by_a_field_or_kept(facts: dict[str, Value]) -> None:
     facts["lunary.run.type"] = "llm"
     made = span(facts)
@@ -109,7 +109,7 @@ def test_the_mapper_does_not_change_what_it_was_given() -> None:
     assert repr((sorted(vars(made).items()), made.rest)) == before
 
 
-# --- the tables -------------------------------------------------------------------------------------------------------
+# --- the tables ------------------------------------------------------------------------------------------------------
 
 
 def test_dialects_are_ordered_by_rank_and_no_two_share_one() -> None:

@@ -20,7 +20,7 @@ from tests.mapping.build import PRICES, PROJECT, Ledger, agent, chat, log, only_
 from tests.mapping.strategies import ingest_events, requests, spans
 
 EXAMPLES = settings(
-    max_examples=150, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=100, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

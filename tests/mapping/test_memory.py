@@ -263,7 +263,7 @@ def test_bytes_are_bounded_wherever_they_stand(where: str) -> None:
 @pytest.mark.parametrize(("messages", "size"), [(1, 9000), (100, 10), (0, 0)])
 def test_a_mapper_holds_about_as_many_bytes_as_its_bound_says(messages: int, size: int) -> None:
     """Several times the bound goes through. Short messages out of JSON are nine times their text."""
-    mapper = Mapper(PRICES, MemoryLimits(max_bytes=1_000_000))
+    mapper = Mapper(PRICES, MemoryLimits(max_bytes=500_000))
     said = '{"role":"user","parts":[{"type":"text","content":"%s"}]}' % ("x" * size)
     prompt = f"[{','.join([said] * messages)}]"
 
@@ -274,11 +274,11 @@ def test_a_mapper_holds_about_as_many_bytes_as_its_bound_says(messages: int, siz
     send(0, 50)
     tracemalloc.start()
     try:
-        send(50, 450)
+        send(50, 250)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert 250_000 < held < 2_000_000
+    assert 125_000 < held < 1_000_000
 
 
 def test_a_mapper_that_forgot_a_trace_starts_it_anew() -> None:
