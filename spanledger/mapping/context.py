@@ -116,6 +116,8 @@ def _without_secrets(key: str, value: Value) -> Value:
         return "[redacted]"
     if isinstance(value, str) and ("header" in low or low == "hidden_params"):
         return _SECRET_IN_TEXT.sub(r"\1[redacted]\3", value)
+    if isinstance(value, str) and low.endswith("_ref") and "://" in value:
+        return value.partition("?")[0]  # where contents were uploaded to; a signature may stand in the query
     if isinstance(value, dict):
         return {inner: _without_secrets(inner, held) for inner, held in value.items()}
     return value

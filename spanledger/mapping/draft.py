@@ -28,6 +28,7 @@ from spanledger.mapping.dialects.base import (
 )  # fmt: skip
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.failure import failure_of, last_exception
+from spanledger.mapping.leftover import put_back
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.params import params_of, streaming_of
 from spanledger.mapping.provider import provider_of
@@ -162,6 +163,7 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         run.finish_reasons = _finish_reasons(span, facts, run.output)
         draft.price_hints["service_tier"] = _service_tier(span, run)
         draft.price_hints["cached"] = _answered_from_cache(span)
+    put_back(run, span)
     left = _left_events(span.events, last_exception(events) if error is not None else None)
     if left:
         run.attributes["span.events"] = left

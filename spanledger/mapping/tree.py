@@ -168,10 +168,11 @@ def _bill(ordered: list[_Node]) -> set[str]:
     billed: set[str] = set()
     for node in ordered:
         run = node.draft.run if node.is_run else None
-        if run is not None and run.usage is not None:
-            if run.type in _BILLABLE:
+        if run is not None and run.type in _BILLABLE:
+            if run.usage is not None or node.draft.reported:
                 _bill_call(node, run, billed)
-            elif run.type in (AGENT, CHAIN) and not node.billed_below:
+        elif run is not None and run.usage is not None:
+            if run.type in (AGENT, CHAIN) and not node.billed_below:
                 if _counted(run):
                     billed.add(node.span_id)
                     if run.type == CHAIN:
@@ -386,7 +387,7 @@ def _inherit(run: Run, node: _Node, only: Mapping[str, str | None]) -> None:
 
 def _cost(draft: Draft, run: Run, prices: PriceList) -> Cost | None:
     """Cost of a run that bills; None for one that repeats another's usage."""
-    if not run.billable and run.usage is not None:
+    if not run.billable and (run.usage is not None or draft.reported):
         return None
     if run.usage is None and draft.reported is None and run.status != "success":
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from spanledger.mapping.bodies import read_counters
-from spanledger.mapping.coerce import count, number
+from spanledger.mapping.coerce import count, number, text
 from spanledger.mapping.dialects import BY_CODE, KEYS
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json
@@ -223,7 +223,14 @@ def _normalise(
         input_image_tokens=counts.get("input_image"),
         extra=extra if given is not None or output is not None or total is None else {**extra, "total_tokens": total},
         convention=convention,
+        source="estimated" if dialect == "botocore" and _is_guessed_by_botocore(span) else "provider",
     )
+
+
+def _is_guessed_by_botocore(span: Facts) -> bool:
+    """Whether OpenTelemetry's botocore instrumentation wrote length / 6 for want of counters (Cohere, Mistral)."""
+    model = text(span.request_model) or ""
+    return "cohere." in model or "mistral." in model
 
 
 def _by_emitter(span: Facts, provider: str | None, dialect: str | None) -> bool | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spanledger.mapping import DIALECTS, KEYS
 from spanledger.mapping.facts import Facts
 from spanledger.model.span import Value
-from tests.mapping.build import chat, event, only_run, span, tool
+from tests.mapping.build import agent, chat, event, only_run, span, tool
 
 unknown_keys = st.from_regex(r"[a-z_]{1,8}(\.[a-z_0-9]{1,6}){0,3}", fullmatch=True)
 scalars = st.text(min_size=1, max_size=5) | st.integers(-5, 5) | st.floats(allow_nan=False) | st.booleans()
@@ -66,6 +66,36 @@ def test_empty_is_absent(empty: Value) -> None:
 def test_of_a_repeated_key_the_last_one_counts() -> None:
     pairs = [("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "a"), ("gen_ai.request.model", "b")]
     assert only_run(span(pairs)).request_model == "b"
+
+
+def test_what_was_only_a_clue_is_kept_under_the_conventions_key() -> None:
+    run = only_run(
+        chat({"server.address": "api.openai.com", "http.status_code": 200, "traceloop.workflow.name": "joke"})
+    )
+    assert run.attributes == {
+        "server.address": "api.openai.com",
+        "http.response.status_code": 200,
+        "gen_ai.workflow.name": "joke",
+    }
+
+
+def test_an_address_is_kept_without_its_query_where_google_puts_the_key() -> None:
+    run = only_run(chat({"url.full": "https://generativelanguage.googleapis.com/v1/models/x?key=AIza-secret"}))
+    assert run.attributes == {"url.full": "https://generativelanguage.googleapis.com/v1/models/x"}
+
+
+def test_what_only_model_calls_have_a_field_for_is_kept_on_others() -> None:
+    facts = {
+        "gen_ai.request.temperature": 0.2,
+        "gen_ai.response.id": "resp_1",
+        "gen_ai.response.finish_reasons": ["stop"],
+    }
+    assert only_run(agent(facts)).attributes == facts
+
+
+def test_what_only_tools_have_a_field_for_is_kept_on_others() -> None:
+    facts = {"gen_ai.tool.call.id": "call_1", "gen_ai.tool.call.arguments": '{"city":"Paris"}'}
+    assert only_run(chat(facts)).attributes == facts
 
 
 def test_events_that_became_nothing_else_are_kept() -> None:

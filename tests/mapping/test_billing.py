@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from decimal import Decimal
 
 from spanledger.model.records import Run
 from tests.mapping.build import Ledger, agent, chat, infrastructure, only_run, point, span, tool
@@ -264,6 +265,23 @@ def test_r9_totals_do_not_depend_on_the_order_of_arrival() -> None:
 def test_r10_unknown_usage_is_null() -> None:
     run = only_run(chat(tokens=None))
     assert (run.usage, run.billable) == (None, False)
+
+
+def test_r10_a_cost_that_is_reported_without_tokens_counts() -> None:
+    """Images and speech have a price and no tokens."""
+    ledger = Ledger(
+        chat({"gen_ai.usage.cost": 0.04}, tokens=None, id=1), chat({"gen_ai.usage.cost": 0}, tokens=None, id=2)
+    )
+    billed, free = ledger.run(1), ledger.run(2)
+    assert (billed.usage, billed.billable, free.billable) == (None, True, False)
+    assert billed.cost is not None
+    assert billed.cost.total == Decimal("0.04")
+
+
+def test_r10_a_reported_cost_around_a_call_with_tokens_counts_once() -> None:
+    ledger = Ledger(chat({"gen_ai.usage.cost": 0.04}, tokens=None, id=1), chat(id=2, parent=1))
+    assert (ledger.run(1).billable, ledger.run(2).billable) == (False, True)
+    assert ledger.run(1).cost is None
 
 
 def test_r10_zero_tokens_are_a_value() -> None:

@@ -249,9 +249,9 @@ def test_user_and_session_are_taken_out_of_the_metadata() -> None:
 
 
 def test_an_attribute_of_nobodys_namespace_is_the_applications_metadata() -> None:
-    run = only_run(chat({"checkout.step": "pay", "http.route": "/pay", "server.port": 443}))
+    run = only_run(chat({"checkout.step": "pay", "http.request.method": "POST", "server.port": 443}))
     assert run.metadata == {"checkout.step": "pay"}
-    assert run.attributes == {"server.port": 443}
+    assert run.attributes == {"http.request.method": "POST", "server.port": 443}
 
 
 def test_long_and_nested_values_of_nobodys_namespace_stay_attributes() -> None:

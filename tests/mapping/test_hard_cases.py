@@ -24,7 +24,7 @@ from tests.mapping.build import (
     usage_of,
 )
 
-# --- values -----------------------------------------------------------------------------------------------------------
+# --- values ----------------------------------------------------------------------------------------------------------
 
 
 def test_case_12_a_span_that_is_sent_again_is_the_same_run() -> None:
@@ -227,7 +227,7 @@ def test_case_52_a_header_that_is_no_secret_stays() -> None:
     assert run.attributes == {"ai.request.headers.x-request-id": "r1", "http.request.header.user-agent": ["x"]}
 
 
-# --- meaning ----------------------------------------------------------------------------------------------------------
+# --- meaning ---------------------------------------------------------------------------------------------------------
 
 
 def test_case_54_tool_name_on_a_chat_span_does_not_make_it_a_tool() -> None:
@@ -370,6 +370,19 @@ def test_case_81_an_ai_sdk_7_object_call_without_cache_writes_stays_inclusive() 
     assert (found.input_tokens, found.cache_read_tokens, found.cache_write_tokens) == (56, 40, None)
 
 
+@pytest.mark.parametrize(
+    ("model", "source"),
+    [
+        ("cohere.command-r-v1:0", "estimated"),
+        ("mistral.mistral-7b-instruct-v0:2", "estimated"),
+        ("anthropic.claude-3-haiku-20240307-v1:0", "provider"),
+    ],
+)
+def test_case_83_counters_that_botocores_instrumentation_guesses_are_estimates(model: str, source: str) -> None:
+    scope = "opentelemetry.instrumentation.botocore.bedrock-runtime"
+    assert usage_of(chat(model=model, provider="aws.bedrock", scope=scope)).source == source
+
+
 def test_case_85_an_evaluation_days_later_reopens_nothing() -> None:
     ledger = Ledger(chat())
     late = log(
@@ -398,6 +411,11 @@ def test_case_89_a_session_that_the_root_tells_at_its_end_reaches_the_runs_befor
     ledger = Ledger(chat(id=2, parent=1))
     ledger.add(agent({"langfuse.session.id": "s1", "langfuse.user.id": "u1"}, id=1))
     assert (ledger.run(2).session_id, ledger.run(2).user_id) == ("s1", "u1")
+
+
+def test_case_90_where_contents_were_uploaded_to_is_kept_without_its_signature() -> None:
+    facts = {"gen_ai.input.messages_ref": "https://bucket.s3.amazonaws.com/m.json?X-Amz-Signature=sk-secret"}
+    assert only_run(chat(facts)).attributes == {"gen_ai.input.messages_ref": "https://bucket.s3.amazonaws.com/m.json"}
 
 
 def test_case_91_the_scope_called_ai_alone_makes_no_run() -> None:

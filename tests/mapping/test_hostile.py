@@ -91,7 +91,7 @@ def check(record: Record) -> None:
     assert record.run_id != record.parent_run_id
     assert record.duration_ns is None or record.duration_ns >= 0
     assert record.ttft_ns is None or record.duration_ns is None or 0 <= record.ttft_ns <= record.duration_ns
-    assert not record.billable or record.usage is not None
+    assert not record.billable or record.usage is not None or record.cost is not None
     usage = record.usage
     if usage is not None:
         for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"):
