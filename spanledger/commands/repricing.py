@@ -57,8 +57,8 @@ async def told(repricing: Repricing, selection: Selection, store: RunStore, expo
 def sums_table(survey: Survey) -> Table:
     """Sums of the models whose cost changes, the largest difference first, and of all runs."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("model", "left"), ("provider", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for name in ("model", "provider"):
+        table.add_column(name, overflow="fold")
     for name in ("runs", "changed", "before", "after", "difference", "unknown"):
         table.add_column(name, justify="right", no_wrap=True)
     changed = [(names, sums) for names, sums in survey.models.items() if sums.changed]
