@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "print-config": "Print the merged configuration, without secrets.",
     "map": "Print the records that recorded payloads map to.",
     "runs": "Look at runs: a list, or one with its trace.",
+    "migrate": "Bring the schema of every store up to date.",
     "reprice": "Compute the cost of stored runs anew.",
     "version": "Print the version.",
 }

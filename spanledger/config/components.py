@@ -50,6 +50,8 @@ class Component:
     something of the pipeline."""
     store_at: str | None = None
     """Of an exporter whose runs can be read: what reads them, a `spanledger.exporters.store.RunStore`."""
+    admin_at: str | None = None
+    """Of an exporter with a store: what migrates it and deletes from it, a `spanledger.exporters.store.StoreAdmin`."""
     signals: tuple[Signal, ...] = _ALL_SIGNALS
 
     @property
@@ -67,6 +69,11 @@ class Component:
     def store(self) -> Any:
         """The class of the store behind an exporter, None where it cannot be read."""
         return load(self.store_at) if self.store_at else None
+
+    @property
+    def admin(self) -> Any:
+        """The class that migrates the store behind an exporter and deletes from it, None where there is no store."""
+        return load(self.admin_at) if self.admin_at else None
 
 
 @cache

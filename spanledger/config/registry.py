@@ -33,6 +33,7 @@ COMPONENTS: Final[Registry] = registry(
         "spanledger.exporters.clickhouse.settings:ClickHouseSettings",
         "spanledger.exporters.clickhouse:ClickHouseExporter",
         store_at="spanledger.exporters.clickhouse:ClickHouseStore",
+        admin_at="spanledger.exporters.clickhouse:ClickHouseAdmin",
     ),
     Component(
         Kind.EXPORTERS,

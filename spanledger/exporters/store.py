@@ -1,4 +1,5 @@
-"""The reading side of a store, as the API needs it; `spanledger.exporters.base` is the writing side.
+"""The reading side of a store, as the API needs it, and what is done to a store as a whole: migrations, deletion,
+retention. `spanledger.exporters.base` is the writing side.
 
 Runs come as plain JSON values in the shape of docs/run-model.md. A summary is a run without its contents (input,
 output, tools, params, agent, tool, prompt, user_props, attributes, warnings) but with `input_preview` and
@@ -15,6 +16,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
+from spanledger.exporters.migrations import Migration
 from spanledger.model.records import Run
 
 RunJson: TypeAlias = dict[str, Any]
@@ -132,3 +134,58 @@ class RunStore(Protocol):
         """All matching runs, oldest hour first, as records without contents (`Run.without_contents`), in pages of at
         most `SCAN_PAGE`, of which some may be empty. An exporter of this store may write a run again, changed and with
         a higher version, while the scan goes on; it is not met a second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What is to be deleted: one run, all runs of a user, or a whole project."""
+
+    project_id: str
+    run_id: str | None = None
+    user_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.run_id is not None and self.user_id is not None:
+            raise ValueError("a deletion is of a run, of a user or of a project")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingMigration:
+    """A migration that a store has not seen, with its statements as they will run."""
+
+    migration: Migration
+    statements: tuple[str, ...]
+
+
+class StoreAdmin(Protocol):
+    """A store as a whole. Has connections of its own, migrates nothing unless it is told to.
+
+    All raise `spanledger.errors.StoreUnavailable` when the store is away, and `SchemaError` when its schema does not
+    fit this program.
+    """
+
+    where: str
+    """The store in an error or for a person: address and database, without user and password."""
+
+    async def start(self) -> None:
+        """Connect. Raises `StoreUnavailable`, or another `StoreError` when it can never work."""
+
+    async def close(self) -> None:
+        """Release everything."""
+
+    async def pending(self) -> list[PendingMigration]:
+        """Migrations that have not run yet, in order. Changes nothing."""
+
+    async def migrate(self) -> list[Migration]:
+        """Run what is pending, whatever `auto_migrate` says, and return it. Two processes that call it at the same
+        time run each migration once."""
+
+    async def delete(self, what: Deletion) -> int:
+        """Delete for good: runs in every version, payloads, previews, scores, and of a user the threads, of a project
+        everything. Returns how many runs went. A run that was deleted alone or with its user stays deleted: what comes
+        again under its id, from the log or its sender, does not bring it back while its retention lasts."""
+
+    async def expire(self, now_ns: int) -> int:
+        """Delete what is older than the retention that the settings give its project (`spanledger.exporters.
+        retention`). Returns how many runs or payloads went. What holds for all projects is the store's own business
+        (TTLs, partitions). Runs whose contents went keep their figures; their previews go."""

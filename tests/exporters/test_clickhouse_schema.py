@@ -96,7 +96,7 @@ async def test_a_changed_migration_is_refused(ledger: Ledger) -> None:
 async def test_without_auto_migrate_a_missing_schema_is_refused(engine: str) -> None:
     settings = make_settings(engine, auto_migrate=False)
 
-    with pytest.raises(SchemaError, match=r"lacks migration 1 .* switch it on for one start"):
+    with pytest.raises(SchemaError, match=r"lacks migration 1 .* run `spanledger migrate`"):
         await ClickHouseExporter(settings).start()
     with opened(settings) as connection:
         assert (

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 
 if TYPE_CHECKING:
+    from spanledger.exporters.clickhouse.admin import ClickHouseAdmin
     from spanledger.exporters.clickhouse.exporter import ClickHouseExporter
     from spanledger.exporters.clickhouse.reader import ClickHouseStore
 
-__all__ = ["ClickHouseExporter", "ClickHouseSettings", "ClickHouseStore"]
+__all__ = ["ClickHouseAdmin", "ClickHouseExporter", "ClickHouseSettings", "ClickHouseStore"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,4 +26,8 @@ def __getattr__(name: str) -> Any:
         from spanledger.exporters.clickhouse.reader import ClickHouseStore
 
         return ClickHouseStore
+    if name == "ClickHouseAdmin":
+        from spanledger.exporters.clickhouse.admin import ClickHouseAdmin
+
+        return ClickHouseAdmin
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

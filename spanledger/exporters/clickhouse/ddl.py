@@ -13,9 +13,10 @@ from itertools import pairwise
 from typing import Final
 
 from spanledger.exporters.clickhouse.columns import BLANK, BLANK_TYPE, DELETED, DELETED_TYPE, type_name
+from spanledger.exporters.clickhouse.tables import identifier, literal
+from spanledger.exporters.migrations import TABLE as MIGRATIONS_TABLE
 from spanledger.exporters.schema import TABLES, Column, Table, Type
 
-MIGRATIONS_TABLE: Final = "schema_migrations"
 DEDUPLICATION_WINDOW: Final = 1000
 """Inserts per table whose tokens the engine remembers. Without a window a token does nothing."""
 
@@ -57,16 +58,6 @@ _BOOKKEEPING: Final = (
     f"{DELETED} {DELETED_TYPE} DEFAULT 0",
     "ingested_at DateTime64(3, 'UTC') DEFAULT now64(3)",
 )
-
-
-def identifier(name: str) -> str:
-    """A quoted identifier."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
-def literal(text: str) -> str:
-    """A quoted string."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def column_definition(column: Column) -> str:

@@ -12,11 +12,11 @@ from spanledger.exporters.base import WRITTEN, Exporter, Rejection, WriteResult
 from spanledger.exporters.clickhouse.batch import Insert, prepare
 from spanledger.exporters.clickhouse.columns import insert_columns
 from spanledger.exporters.clickhouse.connection import Connection
-from spanledger.exporters.clickhouse.ddl import identifier
 from spanledger.exporters.clickhouse.embedded import require_chdb
 from spanledger.exporters.clickhouse.faults import BatchTooLarge, DataRefused
 from spanledger.exporters.clickhouse.migrations import migrate
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
+from spanledger.exporters.clickhouse.tables import identifier
 from spanledger.model.records import Record
 
 _T = TypeVar("_T")

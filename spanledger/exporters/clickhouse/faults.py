@@ -35,6 +35,7 @@ _TOO_MUCH_CODES: Final = frozenset({241})  # MEMORY_LIMIT_EXCEEDED
 _LOGIN_CODES: Final = frozenset({192, 193, 194, 516})  # UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTH_FAILED
 _NEVER_CODES: Final = frozenset({115, 452})  # UNKNOWN_SETTING, SETTING_CONSTRAINT_VIOLATION
 _MISSING_CODES: Final = frozenset({60, 81})  # UNKNOWN_TABLE, UNKNOWN_DATABASE
+_THERE_CODES: Final = frozenset({57})  # TABLE_ALREADY_EXISTS
 _TIMEOUT_CODES: Final = frozenset({159, 160})  # TIMEOUT_EXCEEDED, TOO_SLOW
 _HTTP_STATUS: Final = re.compile(r"HTTP driver received HTTP status (\d+)")
 _LONGEST: Final = 300
@@ -54,6 +55,10 @@ class LoginRefused(StoreError):
 
 class SchemaMissing(StoreUnavailable):
     """The ledger's tables are not there yet."""
+
+
+class AlreadyThere(StoreError):
+    """A table that was to be made exists."""
 
 
 class StatementTimeout(StoreUnavailable):
@@ -79,6 +84,8 @@ def translate(error: Exception, doing: str) -> StoreError:
         return LoginRefused(text)
     if code in _MISSING_CODES:
         return SchemaMissing(text)
+    if code in _THERE_CODES:
+        return AlreadyThere(text)
     if code in _TIMEOUT_CODES:
         return StatementTimeout(text)
     # Everything else may end: the network, an overloaded or read-only server, a missing grant, a full disk.

@@ -1,41 +1,25 @@
-"""Numbered, forward-only migrations.
+"""The migrations of a ClickHouse ledger.
 
-What a migration does follows from the schema as of its revision, so it stays the same for ever; its checksum stands
-in `schema_migrations` and is compared at every start. ClickHouse has no transactional DDL: each statement can be
-repeated, and a migration that stopped half way is run again from its beginning.
+What a migration does follows from the schema as of its revision, so it stays the same for ever. ClickHouse has no
+transactional DDL: each statement can be repeated, and a migration that stopped half way is run again from its
+beginning.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from spanledger.errors import SchemaError
+from spanledger.exporters import migrations as common
 from spanledger.exporters.clickhouse import ddl
 from spanledger.exporters.clickhouse.connection import Connection
+from spanledger.exporters.clickhouse.lock import locked
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
-from spanledger.exporters.schema import REVISION, TABLES
+from spanledger.exporters.clickhouse.tables import identifier
+from spanledger.exporters.migrations import Migration
+from spanledger.exporters.schema import TABLES
 
 _FSYNC: Final = "fsync_after_insert = 1, fsync_part_directory = 1"
-_COMMENT: Final = re.compile(r" COMMENT '(?:[^'\\]|\\.)*'")
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One step of the schema. `{database}` and `{settings}` in the statements are filled in when it runs."""
-
-    revision: int
-    name: str
-    statements: tuple[str, ...]
-
-    @property
-    def checksum(self) -> str:
-        """Of everything that changes what the tables hold; comments may be corrected later."""
-        text = "\n;\n".join(_COMMENT.sub("", statement) for statement in self.statements)
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 MIGRATIONS: Final[Sequence[Migration]] = (
@@ -45,71 +29,65 @@ MIGRATIONS: Final[Sequence[Migration]] = (
 
 
 def pending(connection: Connection, settings: ClickHouseSettings) -> list[Migration]:
-    """Migrations that the database has not seen. Raises `SchemaError` when it is newer than this program, or when a
-    migration that it has seen was another one."""
-    applied = _applied(connection, settings.database)
-    newest = max(applied, default=0)
-    if newest > REVISION:
-        raise SchemaError(
-            f"database {settings.database} has schema revision {newest}, this program knows {REVISION}: "
-            "a newer spanledger wrote it, use that version or a newer one"
-        )
-    for migration in MIGRATIONS:
-        seen = applied.get(migration.revision)
-        if seen is not None and seen != migration.checksum:
-            raise SchemaError(
-                f"database {settings.database}: migration {migration.revision} ({migration.name}) is not the one that "
-                "was applied; the database belongs to another build of spanledger"
-            )
-    return [migration for migration in MIGRATIONS if migration.revision not in applied]
+    """What the database has not seen. Raises `SchemaError`; see `spanledger.exporters.migrations.pending`."""
+    return common.pending(MIGRATIONS, _applied(connection, settings.database), f"database {settings.database}")
+
+
+def statements(migration: Migration, settings: ClickHouseSettings) -> Iterator[str]:
+    """The statements as they will run."""
+    for statement in migration.statements:
+        yield _fill(statement, settings)
 
 
 def migrate(connection: Connection, settings: ClickHouseSettings) -> list[Migration]:
     """Bring the database up to date and in line with the settings. Returns what was applied.
 
-    Raises `SchemaError` as `pending` does, and when something is pending but `auto_migrate` is off.
+    Raises `SchemaError` as `pending` does, and when something is pending but `auto_migrate` is off; `StoreUnavailable`
+    while another process migrates.
     """
     todo = pending(connection, settings)
     if not settings.auto_migrate:
-        if todo:
-            raise SchemaError(
-                f"database {settings.database} lacks migration {todo[0].revision} ({todo[0].name}) and auto_migrate is "
-                "off: switch it on for one start"
-            )
+        common.require_none(todo, f"database {settings.database}")
         return []
     if todo:
-        connection.command(f"CREATE DATABASE IF NOT EXISTS {ddl.identifier(settings.database)}")
-        connection.command(_fill(ddl.create_migrations_table(), settings))
-    for migration in todo:
-        for statement in migration.statements:
-            connection.command(_fill(statement, settings))
-        connection.insert(
-            f"{ddl.identifier(settings.database)}.{ddl.identifier(ddl.MIGRATIONS_TABLE)}",
-            ["revision", "name", "checksum"],
-            ["UInt32", "String", "String"],
-            [[migration.revision], [migration.name], [migration.checksum]],
-            {"insert_deduplication_token": f"migration {migration.revision} {migration.checksum}"},
-        )
+        connection.command(f"CREATE DATABASE IF NOT EXISTS {identifier(settings.database)}")
+        with locked(connection, settings) as touch:
+            todo = pending(connection, settings)  # another process may have been faster
+            if todo:
+                connection.command(_fill(ddl.create_migrations_table(), settings))
+            for migration in todo:
+                for statement in statements(migration, settings):
+                    touch()
+                    connection.command(statement)
+                _note(connection, settings, migration)
     _follow_settings(connection, settings)
     return todo
+
+
+def _note(connection: Connection, settings: ClickHouseSettings, migration: Migration) -> None:
+    connection.insert(
+        f"{identifier(settings.database)}.{identifier(common.TABLE)}",
+        ["revision", "name", "checksum"],
+        ["UInt32", "String", "String"],
+        [[migration.revision], [migration.name], [migration.checksum]],
+        {"insert_deduplication_token": f"migration {migration.revision} {migration.checksum}"},
+    )
 
 
 def _applied(connection: Connection, database: str) -> dict[int, str]:
     exists = connection.query(
         "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table:String}",
-        {"database": database, "table": ddl.MIGRATIONS_TABLE},
+        {"database": database, "table": common.TABLE},
     )
     if not exists:
         return {}
-    rows = connection.query(
-        f"SELECT revision, checksum FROM {ddl.identifier(database)}.{ddl.identifier(ddl.MIGRATIONS_TABLE)} FINAL"
-    )
+    rows = connection.query(f"SELECT revision, checksum FROM {identifier(database)}.{identifier(common.TABLE)} FINAL")
     return dict(rows)
 
 
 def _fill(statement: str, settings: ClickHouseSettings) -> str:
     extra = f", {_FSYNC}" if _fsync(settings) else ""
-    return statement.replace("{database}", ddl.identifier(settings.database)).replace("{settings}", extra)
+    return statement.replace("{database}", identifier(settings.database)).replace("{settings}", extra)
 
 
 def _fsync(settings: ClickHouseSettings) -> bool:
@@ -126,7 +104,7 @@ def _follow_settings(connection: Connection, settings: ClickHouseSettings) -> No
     )
     current = {name: (int(days or 0), bool(synced)) for name, days, synced in rows}
     for table in TABLES:
-        name = f"{ddl.identifier(settings.database)}.{ddl.identifier(table.name)}"
+        name = f"{identifier(settings.database)}.{identifier(table.name)}"
         days, synced = current[table.name]
         wanted = settings.payloads_ttl_days if table.name == "run_payloads" else settings.runs_ttl_days
         if days != wanted:

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from spanledger.exporters.assemble import facts
 from spanledger.exporters.clickhouse.columns import BLANK
-from spanledger.exporters.clickhouse.ddl import identifier
+from spanledger.exporters.clickhouse.tables import identifier
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
 from spanledger.exporters.store import Cursor, RunFilter
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from spanledger.exporters.retention import ProjectRetention
 from spanledger.settings import Duration, Secret, Settings
 
 InsertSetting: TypeAlias = str | int | float | bool
@@ -98,6 +99,8 @@ class ClickHouseSettings(Settings):
     """Days after their start that runs, scores, threads and metrics are kept; 0 is for ever."""
     payloads_ttl_days: int = Field(default=30, ge=0, le=36500)
     """Days after their start that the contents of runs are kept; 0 is for ever."""
+    retention: dict[str, ProjectRetention] = {}
+    """Shorter retention of single projects, by project id."""
     tls: TlsSettings = TlsSettings()
     connect_timeout: Duration = Field(default=5.0, gt=0)
     """How long to wait for a connection."""

@@ -1,0 +1,72 @@
+"""One process migrates at a time.
+
+ClickHouse has no advisory lock, but to create a table is atomic: who creates `schema_lock` holds the lock, and drops it
+in the end. A holder that dies leaves it behind, so each statement of a migration renews it, and one that nobody renewed
+for a quarter of an hour is void.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from spanledger.errors import StoreUnavailable
+from spanledger.exporters.clickhouse.connection import Connection
+from spanledger.exporters.clickhouse.faults import AlreadyThere
+from spanledger.exporters.clickhouse.settings import ClickHouseSettings
+from spanledger.exporters.clickhouse.tables import Tables, literal
+
+TABLE: Final = "schema_lock"
+VOID_AFTER: Final = 900
+"""Seconds without a sign of the holder."""
+_POLL: Final = 0.2
+
+
+@contextlib.contextmanager
+def locked(connection: Connection, settings: ClickHouseSettings) -> Iterator[Callable[[], None]]:
+    """Holds the lock meanwhile; what it gives renews it. Blocks for `timeout` of the settings, then raises
+    `StoreUnavailable`: the pipeline tries again later."""
+    tables = Tables.of(settings)
+    name = tables.named(TABLE)
+    holder = f"{socket.gethostname()} pid {os.getpid()}"
+    deadline = time.monotonic() + settings.timeout
+    while not _taken(connection, tables, name, holder):
+        if time.monotonic() > deadline:
+            raise StoreUnavailable(
+                f"database {settings.database} is being migrated by {_holder(connection, settings.database)}; if that "
+                f"process is gone, wait {VOID_AFTER // 60} minutes or drop the table {TABLE}"
+            )
+        time.sleep(_POLL)
+    try:
+        yield lambda: connection.command(f"ALTER TABLE {name}{tables.on_cluster} MODIFY COMMENT {literal(holder)}")
+    finally:
+        connection.command(f"DROP TABLE IF EXISTS {name}{tables.on_cluster} SYNC")
+
+
+def _taken(connection: Connection, tables: Tables, name: str, holder: str) -> bool:
+    try:
+        connection.command(
+            f"CREATE TABLE {name}{tables.on_cluster} (holder String) ENGINE = TinyLog COMMENT {literal(holder)}"
+        )
+    except AlreadyThere:
+        void = connection.query(
+            "SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table:String} "
+            "AND metadata_modification_time < now() - {age:UInt32}",
+            {"database": tables.database, "table": TABLE, "age": VOID_AFTER},
+        )
+        if void:
+            connection.command(f"DROP TABLE IF EXISTS {name}{tables.on_cluster} SYNC")
+        return False
+    return True
+
+
+def _holder(connection: Connection, database: str) -> str:
+    rows = connection.query(
+        "SELECT comment FROM system.tables WHERE database = {database:String} AND name = {table:String}",
+        {"database": database, "table": TABLE},
+    )
+    return str(rows[0][0]) if rows else "another process"
