@@ -22,7 +22,7 @@ from typing import Any, Final
 from spanledger._version import __version__
 from spanledger.config import ComponentId, Config, InvalidConfiguration, Kind, Problem
 from spanledger.config.components import Registry
-from spanledger.config.pipeline import delivery_settings, pipeline_settings, signals_of_exporter
+from spanledger.config.pipeline import delivery_settings, in_flight_bytes, pipeline_settings, signals_of_exporter
 from spanledger.config.registry import COMPONENTS
 from spanledger.config.rules import API, listeners, store_of_api, used
 from spanledger.errors import ConfigError, SpanledgerError, StoreUnavailable
@@ -103,7 +103,15 @@ class Service:
                     await self._start_api(id_, extensions[id_])
             for id_, settings in used(self._config, Kind.RECEIVERS).items():
                 signals = self._config.signals_of(id_)
-                receiver = self._factory(Kind.RECEIVERS, id_)(settings, KEYS, self.pipeline.intake, signals=signals)
+                receiver = self._factory(Kind.RECEIVERS, id_)(
+                    settings,
+                    KEYS,
+                    self.pipeline.intake,
+                    signals=signals,
+                    reuse_port=self._config.workers > 1,
+                    in_flight_bytes=in_flight_bytes(self._config),
+                    drain_rate=lambda: self.pipeline.status().log.drain_rate,
+                )
                 await self._started(Kind.RECEIVERS, id_, receiver.start())
                 self._receivers[id_] = receiver
         except BaseException:

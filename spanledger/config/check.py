@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from spanledger.config.components import REMOVED, Component, Kind, Registry
 from spanledger.config.fields import Path, build, show
@@ -34,6 +34,7 @@ class ServiceSection(Settings):
     pipelines: dict[str, PipelineSection] | None = None
     mapping: MappingSettings = MappingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    workers: int = Field(default=1, ge=1, le=256)
 
 
 def check(root: Node, registry: Registry, warnings: Iterable[str] = (), problems: Iterable[Problem] = ()) -> Config:
@@ -139,7 +140,16 @@ class _Checker:
             if id_ is not None:
                 pipelines[id_] = config
         self.same_receivers(pipelines)
-        return Config(self.components, extensions, pipelines, section.mapping, section.telemetry, self.root, warnings)
+        return Config(
+            self.components,
+            extensions,
+            pipelines,
+            section.mapping,
+            section.telemetry,
+            self.root,
+            warnings,
+            section.workers,
+        )
 
     def pipeline_id(self, key: str) -> PipelineId | None:
         path = ("service", "pipelines", key)

@@ -47,6 +47,8 @@ class Config:
     root: Node = field(repr=False)
     """Where everything was written. May hold secrets."""
     warnings: tuple[str, ...] = ()
+    workers: int = 1
+    """Processes that share the ports."""
 
     def origin(self, *path: str) -> Origin:
         """File, line and column of the value at a key path, or of the nearest section above it."""

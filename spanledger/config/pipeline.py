@@ -24,6 +24,7 @@ from spanledger.pipeline.settings import (
     MemoryLogSettings,
     PipelineSettings,
 )
+from spanledger.receiver.admission import DEFAULT_IN_FLIGHT
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
@@ -33,6 +34,9 @@ _BODIES_SHARE: Final = 8
 """An eighth of the memory limit is for bodies that wait for the mapping: decoded, they take several times as much."""
 _RECORDS_SHARE: Final = 2
 """Half of the limit is for mapped records, shared by the exporters, or for the log where it is in memory."""
+
+_IN_FLIGHT_SHARE: Final = 16
+"""A sixteenth is for requests on their way in, for each listener; there are two with the default configuration."""
 
 
 def pipeline_settings(config: Config) -> PipelineSettings:
@@ -64,6 +68,13 @@ def delivery_settings(config: Config) -> dict[ComponentId, DeliverySettings]:
             delivery = delivery.model_copy(update={"buffer_bytes": min(delivery.buffer_bytes, share)})
         found[id_] = delivery
     return found
+
+
+def in_flight_bytes(config: Config) -> int:
+    """Bytes of requests that each listener without a bound of its own may hold: a sixteenth of the memory limit or,
+    without one, of the memory there is, shared by the workers."""
+    limit = memory_limit(config) or available_memory()
+    return min(limit // _IN_FLIGHT_SHARE // config.workers, DEFAULT_IN_FLIGHT)
 
 
 def signals_of_exporter(config: Config, exporter: ComponentId) -> frozenset[Signal]:

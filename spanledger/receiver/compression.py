@@ -49,8 +49,14 @@ class BodyReader:
     """
 
     def __init__(
-        self, content_encoding: str, max_received: int, max_decompressed: int, allowed: frozenset[str]
+        self,
+        content_encoding: str,
+        max_received: int,
+        max_decompressed: int,
+        allowed: frozenset[str],
+        hold: Callable[[int], None] = lambda size: None,
     ) -> None:
+        """`hold` is told how many bytes the body takes, whenever they become more; what it raises ends the reading."""
         self._encoding = content_encoding.strip().lower() or "identity"
         make = _CODECS.get(self._encoding)
         if self._encoding != "identity" and (make is None or _ALIASES.get(self._encoding) not in allowed):
@@ -58,6 +64,7 @@ class BodyReader:
             raise PayloadError(f"unsupported Content-Encoding: {self._encoding[:64]!r}, supported are {supported}")
         self._codec = make() if make is not None else None
         self._sniff = self._codec is None and "gzip" in allowed
+        self._hold = hold
         self._max_received = max_received
         self._max_decompressed = max_decompressed
         self._received = 0
@@ -99,6 +106,7 @@ class BodyReader:
         if self._size > self._max_decompressed:
             raise PayloadTooLarge(f"the decompressed request body is larger than {self._max_decompressed} bytes")
         if data:
+            self._hold(self._size)
             self._parts.append(data)
 
 

@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from spanledger.errors import NotServed
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Decoded, Encoding, Intake, Received, Signal
+from spanledger.receiver.admission import Turnstile
 from spanledger.receiver.status import shortened
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits, decode
 
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 _LARGE_BODY: Final = 512 * 1024
 """Bytes from which a body is decoded beside the event loop: about 10 ms of work (37 µs for a span of 2 KB)."""
+_DECODED_AT_ONCE: Final = 16 << 20
+"""Bytes of bodies that are decoded and not yet in the log."""
 _MESSAGE_AT_MOST: Final = 4096
 _ALL_ACCEPTED: Final = {Encoding.PROTOBUF: b"", Encoding.JSON: b"{}"}
 
@@ -42,6 +45,7 @@ class Exports:
         self._table = table
         self._intake = intake
         self._limits = limits
+        self._turnstile = Turnstile(_DECODED_AT_ONCE)
         self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
 
     def check(self, signal: Signal) -> None:
@@ -53,9 +57,15 @@ class Exports:
         """The response message of a request, in the request's encoding, once what it holds is safe. Raises
         `PayloadError` when nothing in it can be used, and what the intake raises."""
         received_ns = time.time_ns()
-        decoded = await self._decode(signal, encoding, body)
-        if decoded.items:
-            await self._intake.accept(Received(project_id, signal, encoding, body, decoded.items, received_ns))
+        size = len(body)
+        if not self._turnstile.pass_at_once(size):
+            await self._turnstile.wait(size)
+        try:
+            decoded = await self._decode(signal, encoding, body)
+            if decoded.items:
+                await self._intake.accept(Received(project_id, signal, encoding, body, decoded.items, received_ns))
+        finally:
+            self._turnstile.leave(size)
         if not decoded.rejected:
             return _ALL_ACCEPTED[encoding]
         _log.warning("refused %d of %d items of a request: %s", *_counts(decoded), decoded.rejected[0])

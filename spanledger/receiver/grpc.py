@@ -2,10 +2,15 @@
 
 Requests stay bytes: no generated servicer parses them, our own decoder does. gRPC itself undoes gzip, with the size
 limit applied to the decompressed message as well.
+
+A message is collected inside gRPC, which tells nobody how large it is before it is complete. So the methods are served
+as if they took a stream: then gRPC calls the handler before it reads the message, and the handler admits it. See
+`_Message` for how much room that takes.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -13,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import grpc
 import grpc.aio
 
-from spanledger.errors import ConfigError
+from spanledger.errors import ConfigError, Overloaded, PayloadError
 from spanledger.model.received import Encoding, Signal
+from spanledger.receiver.admission import Admission, Reservation
 from spanledger.receiver.auth import Authenticator
 from spanledger.receiver.export import Exports
 from spanledger.receiver.settings import MEBIBYTE, GrpcSettings
@@ -27,6 +33,12 @@ _SIGNALS: Final = {
     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": Signal.METRICS,
 }
 _MAX_METADATA_BYTES: Final = 64 * 1024
+_HANDSHAKE_MS: Final = 10_000
+"""For a new connection to speak HTTP/2; gRPC's own default is two minutes."""
+_UNASKED: Final = 64 * 1024
+"""Bytes of a message that arrive before anybody reads it: the first window of an HTTP/2 stream (RFC 9113, 6.9.2)."""
+_PROMPT: Final = 0.1
+"""Seconds in which an ordinary message is there."""
 _NEVER_MS: Final = (1 << 31) - 1
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -40,10 +52,11 @@ else:
 class GrpcServer:
     """Serves the Export method of the three OTLP services."""
 
-    def __init__(self, settings: GrpcSettings, exports: Exports, authenticator: Authenticator) -> None:
+    def __init__(
+        self, settings: GrpcSettings, exports: Exports, authenticator: Authenticator, admission: Admission
+    ) -> None:
         self._settings = settings
-        self._exports = exports
-        self._authenticator = authenticator
+        self._methods = _Methods(settings, exports, authenticator, admission)
         self._server: grpc.aio.Server | None = None
         self.address: str | None = None
         """`host:port` once started."""
@@ -54,7 +67,7 @@ class GrpcServer:
         host = host or "::"
         shown = f"[{host}]" if ":" in host else host
         server = grpc.aio.server(options=_options(self._settings, reuse_port))
-        server.add_generic_rpc_handlers((_Methods(self._exports, self._authenticator),))
+        server.add_generic_rpc_handlers((self._methods,))
         try:
             bound = server.add_insecure_port(f"{shown}:{port}")
         except RuntimeError:
@@ -72,9 +85,15 @@ class GrpcServer:
 class _Methods(GenericHandler):
     """Finds the handler of a call, when its metadata has arrived and its message has not been read."""
 
-    def __init__(self, exports: Exports, authenticator: Authenticator) -> None:
+    def __init__(
+        self, settings: GrpcSettings, exports: Exports, authenticator: Authenticator, admission: Admission
+    ) -> None:
+        self._max_message = settings.max_recv_msg_size_mib * MEBIBYTE
+        self._read_timeout = settings.read_timeout
         self._exports = exports
         self._authenticator = authenticator
+        self._admission = admission
+        self._slow = Admission(admission.max_bytes // 2)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         signal = _SIGNALS.get(handler_call_details.method)
@@ -87,15 +106,98 @@ class _Methods(GenericHandler):
             self._exports.check(signal)
         except Exception as problem:
             return _refusal(failure_of(problem))
-        return grpc.unary_unary_rpc_method_handler(partial(_export, self._exports, project_id, signal))
+        return grpc.stream_unary_rpc_method_handler(partial(self._export, project_id, signal))
+
+    async def _export(self, project_id: str, signal: Signal, requests: AsyncIterator[bytes], context: Context) -> bytes:
+        try:
+            with self._admission.reserve(_UNASKED) as reservation:
+                with self._slow.reserve(0) as slow:
+                    message = _Message(context, reservation, slow, self._max_message, self._read_timeout)
+                    body = await message.read()
+                return await self._exports.take(project_id, signal, Encoding.PROTOBUF, body)
+        except Exception as problem:
+            answer = failure_of(problem)
+        return await _abort(answer, context)
 
 
-async def _export(exports: Exports, project_id: str, signal: Signal, body: bytes, context: Context) -> bytes:
-    try:
-        return await exports.take(project_id, signal, Encoding.PROTOBUF, body)
-    except Exception as problem:
-        answer = failure_of(problem)
-    return await _abort(answer, context)
+class _Message:
+    """The message of one call, on its way in.
+
+    Nearly all are there at once, and take the room of their actual size. One that is large or slow enough not to be
+    there promptly takes the room of the largest that is allowed, or is given up: what gRPC has collected of it is not
+    known, but is no more than that. So what slow senders hold is bounded, and they do not stand in the way of others.
+    """
+
+    __slots__ = (
+        "_context",
+        "_due",
+        "_given_up",
+        "_loop",
+        "_max_size",
+        "_reservation",
+        "_slow",
+        "_task",
+        "_timeout",
+        "_timer",
+    )
+
+    def __init__(
+        self, context: Context, reservation: Reservation, slow: Reservation, max_size: int, timeout: float
+    ) -> None:
+        self._context = context
+        self._reservation = reservation
+        self._slow = slow
+        self._max_size = max_size
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._due = 0.0
+        self._task: asyncio.Task[Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._given_up: Overloaded | None = None
+
+    async def read(self) -> bytes:
+        """The message, its size reserved. Raises `Overloaded` for one that takes too long or finds no room, and
+        `PayloadError` when there is none."""
+        self._task = asyncio.current_task()
+        self._expect()
+        try:
+            message = await self._context.read()
+        except asyncio.CancelledError:
+            task = self._task
+            if self._given_up is None or task is None or task.uncancel():
+                raise
+            raise self._given_up from None
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+        if not isinstance(message, bytes):  # grpc.aio.EOF
+            raise PayloadError("the call brings no message")
+        self._reservation.grow(len(message))
+        self._reservation.shrink(len(message))
+        return message
+
+    def _expect(self) -> None:
+        self._due = self._loop.time() + _PROMPT
+        self._timer = self._loop.call_at(self._due, self._not_prompt)
+
+    def _not_prompt(self) -> None:
+        if self._loop.time() > self._due + _PROMPT / 2:  # it is this process that is late: the message may be there
+            self._expect()
+            return
+        try:
+            self._slow.grow(self._max_size)
+            self._reservation.grow(self._max_size)
+        except Overloaded as problem:
+            self._give_up(problem)
+            return
+        if self._timeout:
+            late = Overloaded("the message took too long to arrive", retry_after=1)
+            self._timer = self._loop.call_later(self._timeout, self._give_up, late)
+
+    def _give_up(self, problem: Overloaded) -> None:
+        self._given_up = problem
+        if self._task is not None:
+            self._task.cancel()
 
 
 def _refusal(answer: Failure) -> grpc.RpcMethodHandler[Any, Any]:
@@ -121,6 +223,7 @@ def _options(settings: GrpcSettings, reuse_port: bool) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_recv_msg_size_mib * MEBIBYTE),
         ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ("grpc.max_connection_idle_ms", _milliseconds(server.max_connection_idle)),
         ("grpc.max_connection_age_ms", _milliseconds(server.max_connection_age)),
         ("grpc.max_connection_age_grace_ms", _milliseconds(server.max_connection_age_grace)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,12 +12,14 @@ from aiohttp import web
 from spanledger._version import __version__
 from spanledger.errors import Overloaded, PayloadError, PayloadTooLarge
 from spanledger.model.received import Encoding, Signal
+from spanledger.receiver.admission import Admission, Reservation
 from spanledger.receiver.auth import Authenticator
 from spanledger.receiver.compression import BodyReader
 from spanledger.receiver.cors import CorsPolicy
 from spanledger.receiver.export import Exports
 from spanledger.receiver.http_connection import Connection
-from spanledger.receiver.listen import address_of, bind
+from spanledger.receiver.idle_connections import Connections, Unspoken
+from spanledger.receiver.listen import address_of, bind, open_files
 from spanledger.receiver.settings import HttpSettings
 from spanledger.receiver.status import Code, Failure, failure, failure_of
 from spanledger.settings import split_endpoint
@@ -27,6 +30,11 @@ _ENCODINGS: Final = {media_type: encoding for encoding, media_type in _MEDIA_TYP
 _LUNARY_PREFIX: Final = "/v1/otel"
 """Lunary's documentation gives this as the OTLP endpoint, its server listened on /v1/traces: both are served, and
 the prefix alone is what an exporter posts to whose URL is taken as it stands."""
+_CONNECTIONS: Final = 10_000
+_BACKLOG: Final = 1024
+"""Connections that the kernel holds until they are accepted: bursts of reconnecting senders are larger than 100."""
+_RATE_GRACE: Final = 10.0
+"""Seconds at the start of a body in which its pace does not count."""
 _SHUTDOWN_STEP: Final = 0.25
 """Seconds that aiohttp is given to write what is already answered."""
 
@@ -34,14 +42,18 @@ _SHUTDOWN_STEP: Final = 0.25
 class HttpServer:
     """Serves export requests on the paths of the three signals."""
 
-    def __init__(self, settings: HttpSettings, exports: Exports, authenticator: Authenticator) -> None:
+    def __init__(
+        self, settings: HttpSettings, exports: Exports, authenticator: Authenticator, admission: Admission
+    ) -> None:
         self._settings = settings
+        self._admission = admission
         self._exports = exports
         self._authenticator = authenticator
         self._cors = CorsPolicy(settings.cors) if settings.cors.allowed_origins else None
         self._encodings = frozenset(settings.compression_algorithms) - {""}
         self._max_decompressed = settings.max_decompressed_body_size or settings.max_request_body_size
         self._signals = _paths(settings)
+        self._connections = Connections(settings.max_connections or _connections_at_most(), settings.idle_timeout)
         self._headers = {"Server": f"spanledger/{__version__}", **settings.response_headers}
         self._server: web.Server | None = None
         self._listeners: list[asyncio.Server] = []
@@ -59,7 +71,13 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         self._server = server = web.Server(self._handle)
         for listening in sockets:
-            self._listeners.append(await loop.create_server(lambda: self._connection(server, loop), sock=listening))
+            self._listeners.append(
+                await loop.create_server(
+                    lambda: Unspoken(self._connections, lambda: self._connection(server, loop)),
+                    sock=listening,
+                    backlog=_BACKLOG,
+                )
+            )
         self.address = address_of(sockets[0])
 
     async def stop(self, grace_seconds: float) -> None:
@@ -76,11 +94,17 @@ class HttpServer:
             pass
         self._server.pre_shutdown()
         await self._server.shutdown(_SHUTDOWN_STEP)
+        self._connections.close()
 
     def _connection(self, server: web.Server, loop: asyncio.AbstractEventLoop) -> Connection:
         settings = self._settings
         return Connection(
-            server, loop=loop, head_timeout=settings.read_header_timeout, idle_timeout=settings.idle_timeout
+            server,
+            self._connections,
+            self._headers,
+            loop=loop,
+            head_timeout=settings.read_header_timeout,
+            idle_timeout=settings.idle_timeout,
         )
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
@@ -129,8 +153,11 @@ class HttpServer:
             self._exports.check(signal)
             if encoding is None:
                 return _unsupported_media_type(request.headers)
-            body = await self._read(request)
-            answer = await self._exports.take(project_id, signal, encoding, body)
+            if (request.content_length or 0) > self._settings.max_request_body_size:
+                raise PayloadTooLarge(f"the request body is larger than {self._settings.max_request_body_size} bytes")
+            with self._admission.reserve(request.content_length or 0) as reservation:
+                body = await self._read(request, reservation)
+                answer = await self._exports.take(project_id, signal, encoding, body)
         except ConnectionError:  # the sender is gone and reads no answer; raised, aiohttp would log it as our error
             response = web.Response(status=400)
             response.force_close()
@@ -139,27 +166,29 @@ class HttpServer:
             return _failed(failure_of(problem), encoding)
         return web.Response(body=answer, headers={"Content-Type": _MEDIA_TYPES[encoding]})
 
-    async def _read(self, request: web.BaseRequest) -> bytes:
+    async def _read(self, request: web.BaseRequest, reservation: Reservation) -> bytes:
         """The decompressed body. Raises `PayloadError`, also for a body that does not keep to HTTP, and `Overloaded`
-        for one that takes too long."""
-        settings = self._settings
+        for one that takes too long or grows when there is no room."""
         reader = BodyReader(
             request.headers.get("Content-Encoding", ""),
-            settings.max_request_body_size,
+            self._settings.max_request_body_size,
             self._max_decompressed,
             self._encodings,
+            reservation.grow,
         )
-        if (request.content_length or 0) > settings.max_request_body_size:
-            raise PayloadTooLarge(f"the request body is larger than {settings.max_request_body_size} bytes")
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # aiohttp takes any output for a begun response
         content = request.content
+        pace = _Pace(self._settings, request.content_length or 0)
+        received = 0
         try:
-            async with asyncio.timeout(settings.read_timeout or None):
+            async with asyncio.timeout_at(pace.deadline(0)) as patience:
                 while not content.at_eof():
-                    async with asyncio.timeout(settings.body_idle_timeout or None):
-                        reader.feed(await content.readany())
+                    data = await content.readany()
+                    received += len(data)
+                    patience.reschedule(pace.deadline(received))
+                    reader.feed(data)
         except TimeoutError:
             raise Overloaded("the request body took too long to arrive", retry_after=1) from None
         except web.RequestPayloadError as problem:
@@ -171,6 +200,31 @@ class HttpServer:
         if not cors.allows(origin):
             return _failed(failure(Code.PERMISSION_DENIED, "this origin is not in cors.allowed_origins"), None)
         return web.Response(status=204, headers=cors.preflight_headers(request.headers))
+
+
+class _Pace:
+    """How long a body may take: as a whole, between two pieces, and in relation to what has come."""
+
+    __slots__ = ("_began", "_idle", "_rate", "_whole")
+
+    def __init__(self, settings: HttpSettings, length: int) -> None:
+        """`length`: bytes announced, 0 when unknown."""
+        self._began = asyncio.get_running_loop().time()
+        self._idle = settings.body_idle_timeout or math.inf
+        self._whole = settings.read_timeout or math.inf
+        # A large body holds much room: one that cannot be complete in time at its pace is not waited for.
+        self._rate = max(settings.min_body_rate, length / self._whole)
+
+    def deadline(self, received: int) -> float | None:
+        """When patience ends, by the event loop's clock, if nothing more comes after these bytes."""
+        until = min(self._began + self._whole, asyncio.get_running_loop().time() + self._idle)
+        if self._rate:
+            until = min(until, self._began + _RATE_GRACE + received / self._rate)
+        return None if until == math.inf else until
+
+
+def _connections_at_most() -> int:
+    return max(min(_CONNECTIONS, open_files() // 2), 1)
 
 
 def _paths(settings: HttpSettings) -> dict[str, Signal]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import resource
 import socket
 
 from spanledger.errors import ConfigError
 
+_OPEN_FILES = 65_536
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
@@ -53,6 +55,21 @@ def address_of(listening: socket.socket) -> str:
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a host to listen on."""
     return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def open_files() -> int:
+    """Open files and connections that this process may have. Raised as far as that is allowed: 1024, where most
+    systems begin, are fewer than the connections of a company."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        wanted = min(hard, _OPEN_FILES) if hard != resource.RLIM_INFINITY else _OPEN_FILES
+        if wanted > soft:
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            except (OSError, ValueError):  # macOS has a bound below what it tells
+                return soft
+            return wanted
+    return soft
 
 
 def _bound(unbound: socket.socket, address: tuple[object, ...], reuse_port: bool) -> socket.socket:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Intake, Signal
+from spanledger.receiver.admission import DEFAULT_IN_FLIGHT, Admission
 from spanledger.receiver.auth import Authenticator, Everyone
 from spanledger.receiver.export import Exports
 from spanledger.receiver.grpc import GrpcServer
 from spanledger.receiver.http import HttpServer
 from spanledger.receiver.listen import is_loopback
-from spanledger.receiver.settings import OtlpReceiverSettings
+from spanledger.receiver.settings import MEBIBYTE, GrpcSettings, HttpSettings, OtlpReceiverSettings
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits
 from spanledger.settings import split_endpoint
 
@@ -32,16 +34,25 @@ class OtlpReceiver:
         limits: Limits = DEFAULT_LIMITS,
         signals: frozenset[Signal] = frozenset(Signal),
         reuse_port: bool = False,
+        in_flight_bytes: int = DEFAULT_IN_FLIGHT,
+        drain_rate: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """`signals`: those that a pipeline takes; others are answered as not served. `reuse_port`: share the ports with
-        other processes that also say so."""
+        other processes that also say so. `in_flight_bytes`: of each protocol without a bound of its own. `drain_rate`:
+        bytes a second that leave the log, from which refused senders are told when to come back."""
         self._reuse_port = reuse_port
         self._open = authenticator is None or isinstance(authenticator, Everyone)
         authenticator = authenticator or Everyone()
         self._exports = Exports(table, intake, limits, signals)
         protocols = settings.protocols
-        self._grpc = GrpcServer(protocols.grpc, self._exports, authenticator) if protocols.grpc else None
-        self._http = HttpServer(protocols.http, self._exports, authenticator) if protocols.http else None
+
+        def admission(protocol: GrpcSettings | HttpSettings) -> Admission:
+            own = protocol.max_in_flight_mib
+            return Admission(own * MEBIBYTE if own else in_flight_bytes, drain_rate)
+
+        grpc, http = protocols.grpc, protocols.http
+        self._grpc = GrpcServer(grpc, self._exports, authenticator, admission(grpc)) if grpc else None
+        self._http = HttpServer(http, self._exports, authenticator, admission(http)) if http else None
         self._endpoints = [protocol.endpoint for protocol in (protocols.grpc, protocols.http) if protocol]
 
     @property

@@ -56,6 +56,11 @@ class GrpcSettings(Settings):
     """Largest request message in MiB, before and after decompression."""
     max_concurrent_streams: Size | None = None
     """Requests at once on one connection; unset = no limit."""
+    max_in_flight_mib: Size | None = None
+    """MiB of requests that are being received or have no answer yet; beyond it senders are told when to come back.
+    Unset = a sixteenth of the memory limit, at most 256."""
+    read_timeout: Timeout = 30.0
+    """For the message of a request, from its head. 0 = no limit."""
     keepalive: Keepalive = Keepalive()
 
 
@@ -87,6 +92,12 @@ class HttpSettings(Settings):
     """Largest request body in bytes, as it arrives."""
     max_decompressed_body_size: Size | None = None
     """Largest request body in bytes, decompressed; unset = as `max_request_body_size`."""
+    max_in_flight_mib: Size | None = None
+    """MiB of requests that are being received or have no answer yet; beyond it senders are told when to come back.
+    Unset = a sixteenth of the memory limit, at most 256."""
+    max_connections: Size | None = None
+    """Connections at once; for one more, the one that is idle longest is closed. Unset = 10000, or half of the open
+    files that the process may have where that is less."""
     compression_algorithms: tuple[Compression, ...] = ("gzip", "deflate", "zlib", "zstd", "")
     """Content encodings that are understood. Bodies without one always are."""
     cors: Cors = Cors()
@@ -97,7 +108,9 @@ class HttpSettings(Settings):
     body_idle_timeout: Timeout = 30.0
     """Between two pieces of a body. 0 = no limit."""
     read_timeout: Timeout = 120.0
-    """For a whole body."""
+    """For a whole body. One that is clearly too slow for it is given up before. 0 = no limit."""
+    min_body_rate: Annotated[int, Field(ge=0)] = 1024
+    """Bytes a second that a body must bring on average, after its first ten seconds."""
     idle_timeout: Timeout = 60.0
     """How long a connection may wait for its next request."""
     keep_alives_enabled: bool = True

@@ -228,3 +228,53 @@ async def test_connections_and_streams_can_be_limited() -> None:
         await client.export(b"")  # the limits arrive with the connection
         calls = [client.export(traces(span(f"span {number}"))) for number in range(200)]
         assert await asyncio.gather(*calls) == [b""] * 200
+
+
+async def test_a_message_without_room_is_refused_before_it_is_read() -> None:
+    body = traces(span("large", {"text": "x" * 1_000_000}))
+    async with serving(max_in_flight_mib=1) as client:
+        client.memory.gate.clear()
+        first = asyncio.ensure_future(client.export(body))
+        await client.memory.entered.wait()
+        refused = await client.refused(traces(span("small")))
+        assert refused.code() is grpc.StatusCode.UNAVAILABLE
+        assert RetryInfo.FromString(trailer(refused, "google.rpc.retryinfo-bin") or b"").retry_delay.seconds == 1
+        client.memory.gate.set()
+        assert await first == b""
+        assert await client.export(traces(span("small"))) == b""
+
+
+def streaming(client: Client) -> Any:
+    """A call whose message has not been sent yet."""
+    start: Any = client.channel.stream_unary(TRACE_SERVICE, None, None)
+    return start()
+
+
+async def test_of_messages_that_do_not_come_only_as_many_as_may_be_large_are_waited_for() -> None:
+    async with serving(max_in_flight_mib=16, max_recv_msg_size_mib=4) as client:
+        calls = [streaming(client) for _ in range(5)]
+        waiting = {asyncio.ensure_future(call.code()) for call in calls}
+        finished: set[asyncio.Future[grpc.StatusCode]] = set()
+        while len(finished) < 3:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finished |= done
+        assert [code.result() for code in finished] == [grpc.StatusCode.UNAVAILABLE] * 3
+        assert await client.export(traces(span("prompt"))) == b"", "those that are prompt pass"
+        assert not any(code.done() for code in waiting)
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(waiting)
+
+
+async def test_a_message_that_does_not_come_is_to_be_sent_again() -> None:
+    async with serving(read_timeout="100ms") as client:
+        call = streaming(client)
+        assert await call.code() is grpc.StatusCode.UNAVAILABLE
+        assert "too long" in await call.details()
+
+
+async def test_a_call_without_a_message_is_an_error_of_the_sender() -> None:
+    async with serving() as client:
+        call = streaming(client)
+        await call.done_writing()
+        assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gzip
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import uvloop
 
 from spanledger.receiver.auth import Authenticator
 from tests.receiver.bodies import span, traces
@@ -144,6 +147,111 @@ async def test_a_sender_that_goes_away_before_its_answer_harms_nobody() -> None:
     assert connection.memory.names == ["orphan"]
 
 
+MEBIBYTE = 1 << 20
+SMALL = {"max_in_flight_mib": 1}
+
+
+@asynccontextmanager
+async def two_connected(http: Mapping[str, Any]) -> AsyncIterator[tuple[Connection, Connection]]:
+    memory = Memory()
+    async with running(settings(http=http, only="http"), memory) as receiver:
+        assert receiver.http_address is not None
+        host, _, port = receiver.http_address.rpartition(":")
+        first, second = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
+        try:
+            yield Connection(*first, memory), Connection(*second, memory)
+        finally:
+            first[1].close()
+            second[1].close()
+
+
+async def began(connection: Connection) -> None:
+    """Wait until the server reads the body of a request that was sent with `Expect`."""
+    assert await connection.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+async def test_a_body_without_room_is_refused_before_it_is_sent() -> None:
+    async with two_connected(SMALL) as (first, second):
+        await first.send(head(MEBIBYTE, "Expect: 100-continue"))
+        await began(first)
+        await second.send(head(1000, "Expect: 100-continue"))
+        status, headers, _ = await second.answer()
+        assert status == "HTTP/1.1 503 Service Unavailable"
+        assert headers["retry-after"] == "1"
+
+
+async def test_room_comes_back_when_a_sender_goes_away() -> None:
+    async with two_connected(SMALL) as (first, second):
+        await first.send(head(MEBIBYTE, "Expect: 100-continue"))
+        await began(first)
+        first.writer.transport.abort()
+        while True:
+            await second.send(head(0) if second.memory.received else head(1000, "Expect: 100-continue"))
+            line = await second.reader.readuntil(b"\r\n")
+            if line == b"HTTP/1.1 100 Continue\r\n":
+                break
+            assert line == b"HTTP/1.1 503 Service Unavailable\r\n"
+            second.writer.close()
+            host, port = second.writer.get_extra_info("peername")
+            second.reader, second.writer = await asyncio.open_connection(host, port)
+        second.writer.close()
+
+
+async def test_a_chunked_body_is_refused_when_it_outgrows_the_room() -> None:
+    async with two_connected(SMALL) as (first, second):
+        await first.send(head(MEBIBYTE - 10, "Expect: 100-continue"))
+        await began(first)
+        await second.send(head(None, "Transfer-Encoding: chunked") + "14\r\n" + "x" * 20 + "\r\n")
+        assert (await second.answer())[0] == "HTTP/1.1 503 Service Unavailable"
+
+
+async def test_a_body_is_refused_when_it_outgrows_the_room_decompressed() -> None:
+    body = gzip.compress(bytes(MEBIBYTE))
+    async with two_connected(SMALL) as (first, second):
+        await first.send(head(MEBIBYTE // 2, "Expect: 100-continue"))
+        await began(first)
+        await second.send(head(len(body), "Content-Encoding: gzip").encode() + body)
+        assert (await second.answer())[0] == "HTTP/1.1 503 Service Unavailable"
+
+
+async def test_an_answered_request_takes_no_room() -> None:
+    body = traces(span("large", {"text": "x" * 600_000}))
+    async with connected(SMALL) as connection:
+        for _ in range(5):
+            await connection.send(head(len(body)).encode() + body)
+            assert (await connection.answer())[0] == "HTTP/1.1 200 OK"
+
+
+async def test_a_head_that_is_too_large_is_a_431() -> None:
+    async with connected() as connection:
+        await connection.send(head(0, "X-Large: " + "x" * 20_000))
+        status, headers, _ = await connection.answer()
+        assert status.endswith(" 431 Request Header Fields Too Large")
+        assert headers["server"].startswith("spanledger/")
+
+
+async def test_too_many_headers_are_a_431() -> None:
+    async with connected() as connection:
+        await connection.send(head(0, *(f"X-{number}: x" for number in range(300))))
+        assert (await connection.answer())[0].endswith(" 431 Request Header Fields Too Large")
+
+
+async def test_over_the_bound_of_connections_the_longest_idle_goes() -> None:
+    async with two_connected({"max_connections": 2}) as (first, second):
+        await second.send(head(0))
+        assert (await second.answer())[0] == "HTTP/1.1 200 OK"
+        host, port = second.writer.get_extra_info("peername")
+        reader, writer = await asyncio.open_connection(host, port)
+        third = Connection(reader, writer, second.memory)
+        await third.send(head(0))
+        assert (await third.answer())[0] == "HTTP/1.1 200 OK"
+        with contextlib.suppress(ConnectionResetError):
+            assert await first.rest() == b""
+        await second.send(head(0))
+        assert (await second.answer())[0] == "HTTP/1.1 200 OK"
+        writer.close()
+
+
 async def test_an_unknown_sender_is_refused_before_its_body() -> None:
     async with connected(authenticator=OneKey()) as connection:
         await connection.send(head(1_000_000))
@@ -183,3 +291,15 @@ async def test_keep_alive_can_be_switched_off() -> None:
         await connection.send(head(0))
         assert (await connection.answer())[1]["connection"] == "close"
         assert await connection.rest() == b""
+
+
+def test_it_is_the_same_on_uvloop() -> None:
+    """The loop that `serve` runs on; its transports are no `asyncio.Transport`."""
+
+    async def exchange() -> None:
+        async with connected() as connection:
+            await connection.send(head(0))
+            assert (await connection.answer())[0] == "HTTP/1.1 200 OK"
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(exchange())
