@@ -14,6 +14,7 @@
     ├── Unauthenticated    the sender gave no key, or one that nobody knows (HTTP 401, gRPC UNAUTHENTICATED)
     ├── PermissionDenied   the key is known and not allowed to do this (HTTP 403, gRPC PERMISSION_DENIED)
     ├── NotServed          no pipeline takes this signal (HTTP 404, gRPC UNIMPLEMENTED)
+    ├── Throttled          the project sent all it may for now (HTTP 429, gRPC RESOURCE_EXHAUSTED)
     └── Overloaded         no room now; says after how many seconds to try again (HTTP 503, gRPC UNAVAILABLE)
 
 Texts are for the person who must act: what was wrong, where, what was expected. They never carry secrets.
@@ -72,6 +73,14 @@ class NotServed(SpanledgerError):
 
 class Overloaded(SpanledgerError):
     """Nothing can be accepted right now; the sender should try again after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Throttled(SpanledgerError):
+    """The project sent all that it may for now; it should try again after `retry_after` seconds."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)

@@ -1,0 +1,70 @@
+"""Token buckets and quotas, with a clock in the test's hand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spanledger.access.allowance import Allowance
+from spanledger.access.settings import LimitSettings
+from spanledger.errors import Throttled
+
+
+class Clock:
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def wait_of(allowance: Allowance) -> float:
+    try:
+        allowance.enter()
+    except Throttled as refused:
+        return refused.retry_after
+    return 0.0
+
+
+def test_requests_may_come_in_a_burst_and_then_at_the_rate() -> None:
+    clock = Clock()
+    allowance = Allowance(LimitSettings(requests_per_second=2, burst=2), clock)
+    assert [wait_of(allowance) for _ in range(4)] == [0, 0, 0, 0]
+    assert wait_of(allowance) == pytest.approx(0.5)
+    clock.now = 0.5
+    assert wait_of(allowance) == 0
+
+
+def test_a_request_beyond_the_allowance_is_taken_and_paid_for_after() -> None:
+    clock = Clock()
+    allowance = Allowance(LimitSettings(mib_per_second=1, burst=1), clock)
+    allowance.enter()
+    allowance.charge(items=1, size=5 << 20)
+    assert wait_of(allowance) == pytest.approx(4.0, abs=0.01)
+    clock.now = 4.01
+    assert wait_of(allowance) == 0
+
+
+def test_a_quota_ends_at_midnight_utc() -> None:
+    clock, wall = Clock(), Clock(86_400 * 20_000 + 80_000)
+    allowance = Allowance(LimitSettings(items_per_day=100), clock, wall)
+    allowance.enter()
+    allowance.charge(items=100, size=0)
+    assert wait_of(allowance) == 6_400
+    wall.now += 6_400
+    assert wait_of(allowance) == 0
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 50)), max_size=60))
+def test_whatever_comes_the_rate_is_held(requests: list[tuple[float, int]]) -> None:
+    """Items taken never exceed burst + rate x time by more than the last request."""
+    clock = Clock()
+    allowance = Allowance(LimitSettings(items_per_second=10, burst=2), clock)
+    taken = 0
+    for pause, items in requests:
+        clock.now += pause
+        if wait_of(allowance) == 0:
+            assert taken <= 20 + 10 * clock.now + 1e-6
+            allowance.charge(items, 0)
+            taken += items
