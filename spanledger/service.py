@@ -20,11 +20,12 @@ from signal import SIGINT, SIGTERM
 from typing import Any, Final
 
 from spanledger._version import __version__
+from spanledger.access.authenticator import Authenticator
 from spanledger.config import ComponentId, Config, InvalidConfiguration, Kind, Problem
 from spanledger.config.components import Registry
 from spanledger.config.pipeline import delivery_settings, in_flight_bytes, pipeline_settings, signals_of_exporter
 from spanledger.config.registry import COMPONENTS
-from spanledger.config.rules import API, listeners, store_of_api, used
+from spanledger.config.rules import API, authenticating, default_authenticator, listeners, store_of_api, used
 from spanledger.errors import ConfigError, SpanledgerError, StoreUnavailable
 from spanledger.exporters.base import Exporter
 from spanledger.exporters.select import Select
@@ -67,6 +68,7 @@ class Service:
         )
         self._receivers: dict[ComponentId, Any] = {}
         self._extensions: dict[ComponentId, Any] = {}
+        self._authenticators: dict[str, Authenticator] = {}
         self._stores: list[RunStore] = []
         self._waiting: set[asyncio.Task[None]] = set()
         self._has_pipeline = False
@@ -96,6 +98,12 @@ class Service:
                     health = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], self.not_ready, self.status)
                     await self._started(Kind.EXTENSIONS, id_, health.start())
                     self._extensions[id_] = health
+            for id_ in authenticating(self._config, self._registry):
+                authenticator = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], str(id_))
+                await authenticator.start()
+                self._extensions[id_] = self._authenticators[str(id_)] = authenticator
+            if (default := default_authenticator(self._config)) is not None:
+                self._authenticators[""] = self._authenticators[str(default)]
             await self.pipeline.start()
             self._has_pipeline = True
             for id_ in self._config.extensions:
@@ -107,6 +115,7 @@ class Service:
                     settings,
                     KEYS,
                     self.pipeline.intake,
+                    self._authenticators,
                     signals=signals,
                     reuse_port=self._config.workers > 1,
                     in_flight_bytes=in_flight_bytes(self._config),
@@ -140,7 +149,8 @@ class Service:
         source = store_of_api(self._config, self._registry, settings)
         component = self._registry[Kind.EXPORTERS][source.type]
         store: RunStore = component.store(self._config.components[Kind.EXPORTERS][source])
-        server = self._factory(Kind.EXTENSIONS, id_)(settings, store)
+        known = self._authenticators.get(settings.auth.authenticator if settings.auth else "")
+        server = self._factory(Kind.EXTENSIONS, id_)(settings, store, known)
         try:
             await store.start()
         except StoreUnavailable as error:
@@ -215,7 +225,8 @@ class Service:
             if receiver.http_address:
                 found[f"{id_} over HTTP"] = f"http://{receiver.http_address}"
         for id_, extension in self._extensions.items():
-            found[str(id_)] = f"http://{extension.address}"
+            if extension.address is not None:
+                found[str(id_)] = f"http://{extension.address}"
         return found
 
 

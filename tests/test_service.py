@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from spanledger.config import load_config
-from spanledger.errors import LogError
+from spanledger.errors import ConfigError, LogError
 from spanledger.service import Service
 from tests.cli.serving import span_body
 
@@ -54,9 +54,9 @@ def service_in(folder: Path) -> Service:
     return Service(load_config([file], env={}))
 
 
-async def post(service: Service, path: str, body: bytes) -> int:
+async def post(service: Service, path: str, body: bytes, **headers: str) -> int:
     url = service.endpoints()["otlp over HTTP"] + path
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **headers}
     async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as response:
         return response.status
 
@@ -115,3 +115,64 @@ async def test_the_status_counts_what_was_accepted(tmp_path: Path) -> None:
     assert (status["accepted_requests"], status["accepted_items"]) == (1, 1)
     assert set(status["exporters"]) == {"file/runs", "file/metrics", "file/all"}
     await service.stop(0)
+
+
+KEYED = """\
+receivers:
+  otlp:
+    protocols:
+      grpc: {{endpoint: "127.0.0.1:0"}}
+      http: {{endpoint: "127.0.0.1:0", auth: {{authenticator: bearertokenauth}}}}
+exporters:
+  file: {{path: {folder}/runs.jsonl}}
+extensions:
+  bearertokenauth: {{token: one-token-for-all, project: everyone}}
+  file_storage: {{directory: {folder}/log}}
+service:
+  extensions: [bearertokenauth, file_storage]
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [file]}}
+"""
+
+
+async def test_a_receiver_asks_the_extension_that_its_protocol_names(tmp_path: Path) -> None:
+    file = tmp_path / "spanledger.yaml"
+    file.write_text(KEYED.format(folder=tmp_path))
+    service = Service(load_config([file], env={}))
+    await service.start()
+    body = span_body("00f067aa0ba902b7", "gpt-4o-mini")
+    assert await post(service, "/v1/traces", body) == 401
+    assert await post(service, "/v1/traces", body, Authorization="Bearer one-token-for-all") == 200
+    assert await service.stop(30) is True
+    (run,) = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
+    assert run["project_id"] == "everyone"
+
+
+async def test_projects_ask_everyone_where_nothing_else_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "spanledger.yaml"
+    projects = "projects: {{projects: [{{id: shop, public_keys: [public-of-shop]}}]}}"
+    keyed = KEYED.replace("bearertokenauth: {{token: one-token-for-all, project: everyone}}", projects)
+    keyed = keyed.replace("[bearertokenauth,", "[projects,").replace(", auth: {{authenticator: bearertokenauth}}", "")
+    file.write_text(keyed.format(folder=tmp_path))
+    service = Service(load_config([file], env={}))
+    await service.start()
+    body = span_body("00f067aa0ba902b7", "gpt-4o-mini")
+    assert await post(service, "/v1/traces", body) == 401
+    assert await post(service, "/v1/traces", body, Authorization="Bearer public-of-shop") == 200
+    assert await service.stop(30) is True
+
+
+@pytest.mark.parametrize(
+    ("authenticator", "words"),
+    [
+        ("projects", 'references extension "projects", which is not in service::extensions'),
+        ("file_storage", 'references extension "file_storage", which knows no keys'),
+    ],
+)
+def test_an_authenticator_that_is_none_is_a_mistake(tmp_path: Path, authenticator: str, words: str) -> None:
+    file = tmp_path / "spanledger.yaml"
+    named = KEYED.replace("authenticator: bearertokenauth", f"authenticator: {authenticator}")
+    file.write_text(named.format(folder=tmp_path))
+    with pytest.raises(ConfigError) as raised:
+        load_config([file], env={})
+    assert words in str(raised.value)

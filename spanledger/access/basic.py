@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -65,7 +65,7 @@ class BasicAuth(Authenticator):
         """Look at the file now; whether a change was taken over."""
         return self._file is not None and self._file.look()
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Caller:
+    def authenticate(self, headers: Mapping[str, str]) -> Caller | Awaitable[Caller]:
         word, _, encoded = headers.get(AUTHORIZATION, "").strip().partition(" ")
         pair = basic_pair(encoded.strip()) if word.lower() == "basic" and len(encoded) <= LONGEST else None
         if pair is None:
@@ -73,12 +73,26 @@ class BasicAuth(Authenticator):
             raise Unauthenticated("no credentials: expected Authorization: Basic <user:password in base64>")
         user, password = pair
         known = hmac.digest(self._secret, f"{len(user)}:{user}:{password}".encode("utf-8", "surrogatepass"), "sha256")
-        if (caller := self._right.get(known)) is not None:
-            return caller
+        return self._right.get(known) or self._check(user, password, known, headers)
+
+    def admit(self, caller: Caller) -> None:
+        return
+
+    def charge(self, caller: Caller, items: int, size: int) -> None:
+        return
+
+    async def _check(self, user: str, password: str, known: bytes, headers: Mapping[str, str]) -> Caller:
+        if self._waiting >= _WAITING_AT_MOST:
+            raise Overloaded("too many passwords to check, send it again", 5.0)
         users = self._users
         # An unknown user takes as long as a known one.
         stored = users.get(user) or next(iter(users.values()))
-        if not (await self._check(stored, password) and user in users):
+        self._waiting += 1
+        try:
+            right = await asyncio.get_running_loop().run_in_executor(self._checker, matches, stored, password)
+        finally:
+            self._waiting -= 1
+        if not right or user not in users:
             self._audit.refuse("wrong user or password", headers)
             raise Unauthenticated("user or password is wrong")
         caller = Caller(self._project, Role.PRIVATE, user)
@@ -87,23 +101,6 @@ class BasicAuth(Authenticator):
             if len(self._right) > _REMEMBERED:
                 self._right.popitem(last=False)
         return caller
-
-    def admit(self, caller: Caller) -> None:
-        return
-
-    def charge(self, caller: Caller, items: int, size: int) -> None:
-        return
-
-    async def _check(self, stored: str, password: str) -> bool:
-        if not stored.startswith(_BCRYPT):
-            return matches(stored, password)
-        if self._waiting >= _WAITING_AT_MOST:
-            raise Overloaded("too many passwords to check, send it again", 5.0)
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._checker, matches, stored, password)
-        finally:
-            self._waiting -= 1
 
     def _use_text(self, text: str) -> None:
         users = read_htpasswd(text)

@@ -41,7 +41,7 @@ class BearerTokenAuth(Authenticator):
         if self._file is not None:
             await self._file.stop()
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Caller:
+    def authenticate(self, headers: Mapping[str, str]) -> Caller:
         given = headers.get(self._header, "").strip()
         if not given or len(given) > LONGEST:
             self._audit.refuse("no token", headers)

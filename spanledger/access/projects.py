@@ -60,7 +60,7 @@ class Projects(Authenticator):
         """Requests refused so far, for lack of a known key or over a limit."""
         return self._audit.refused
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Caller:
+    def authenticate(self, headers: Mapping[str, str]) -> Caller:
         offered: str | None = None
         for key in offered_keys(headers, self._settings.headers):
             if (caller := self._ring.find(key)) is not None:

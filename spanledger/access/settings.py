@@ -14,6 +14,14 @@ from spanledger.settings import Duration, Secret, Settings
 ProjectId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s\x00-\x1f]+$")]
 
 
+class AuthSettings(Settings):
+    """Who may come in."""
+
+    authenticator: str = Field(min_length=1)
+    """Id of the extension that asks for keys: `projects`, `bearertokenauth` or `basicauth`. It must also stand in
+    `service::extensions`."""
+
+
 class LimitSettings(Settings):
     """How much a project may send. 0 = no limit. Each process counts by itself."""
 

@@ -33,14 +33,16 @@ class ApiClient:
             newest = api.runs(limit=20, filters={"type": "llm"})["data"]
     """
 
-    def __init__(self, endpoint: str = "http://127.0.0.1:3333", timeout: float = 30.0) -> None:
-        """`endpoint` is a URL or `host:port`; `timeout` counts seconds without an answer."""
+    def __init__(self, endpoint: str = "http://127.0.0.1:3333", timeout: float = 30.0, key: str | None = None) -> None:
+        """`endpoint` is a URL or `host:port`; `timeout` counts seconds without an answer; `key` is a private key of
+        the project, where the API asks for one."""
         parts = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ApiError(f"expected an address such as http://127.0.0.1:3333, found {endpoint!r}")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, parts.port, timeout=timeout)
         self._base = parts.path.rstrip("/")
+        self._headers = {"Accept": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         self._shown = f"{parts.scheme}://{parts.netloc}"
 
     def __enter__(self) -> ApiClient:
@@ -83,7 +85,7 @@ class ApiClient:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         target = self._base + path + (f"?{urlencode(given, doseq=True)}" if given else "")
         try:
-            self._connection.request("GET", target, headers={"Accept": "application/json"})
+            self._connection.request("GET", target, headers=self._headers)
             answer = self._connection.getresponse()
             status, body = answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:

@@ -13,9 +13,11 @@ import msgspec
 from aiohttp import web
 
 from spanledger._version import __version__
+from spanledger.access.authenticator import Authenticator, Everyone
+from spanledger.access.caller import Caller
 from spanledger.api.parameters import InvalidParameters, filter_parameters, list_parameters, no_parameters
 from spanledger.api.settings import ApiSettings
-from spanledger.errors import ConfigError, StoreError
+from spanledger.errors import ConfigError, PermissionDenied, StoreError, Unauthenticated
 from spanledger.exporters.store import RunStore, Totals
 from spanledger.model.records import money
 from spanledger.settings import split_endpoint
@@ -25,6 +27,9 @@ logger = logging.getLogger(__name__)
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _RETRY_AFTER: Final = "1"
+_FOR_ALL: Final = frozenset(("/", "/health"))
+"""Paths that tell nothing of a project."""
+_CALLER: Final = web.RequestKey("caller", Caller)
 _ENDPOINTS: Final = {
     "GET /v1/runs": "newest runs first; filters type, model, user, session, status, name, tag, trace, from, to; "
     "paging limit, cursor",
@@ -39,9 +44,11 @@ _ENDPOINTS: Final = {
 class ApiServer:
     """Serves a store. The store is started and closed by whoever made it."""
 
-    def __init__(self, settings: ApiSettings, store: RunStore) -> None:
+    def __init__(self, settings: ApiSettings, store: RunStore, authenticator: Authenticator | None = None) -> None:
+        """`authenticator`: who knows the callers; None lets everyone read the configured project."""
         self.settings = settings
         self._store = store
+        self._authenticator = authenticator or Everyone(settings.project)
         self._runner: web.AppRunner | None = None
         self.address = settings.endpoint
         """`host:port` where it listens; after `start`, with the port that was taken for port 0."""
@@ -59,7 +66,8 @@ class ApiServer:
         self._runner = runner
         taken = runner.addresses[0][1]
         self.address = f"[{host}]:{taken}" if ":" in host else f"{host}:{taken}"
-        if host not in ("localhost", "::1") and not host.startswith("127."):
+        reachable = host not in ("localhost", "::1") and not host.startswith("127.")
+        if reachable and isinstance(self._authenticator, Everyone):
             logger.warning("the API on %s has no keys: everyone who reaches it can read every run", self.address)
 
     async def stop(self) -> None:
@@ -70,7 +78,7 @@ class ApiServer:
 
     def application(self) -> web.Application:
         """The routes, for a server of one's own."""
-        app = web.Application(middlewares=[_errors_as_json])
+        app = web.Application(middlewares=[_errors_as_json, self._authenticated])
         app.router.add_get("/", self._index)
         app.router.add_get("/health", self._health)
         app.router.add_get("/v1/runs", self._list)
@@ -80,6 +88,16 @@ class ApiServer:
         app.router.add_get("/v1/runs/{id}/scores", self._scores)
         return app
 
+    @web.middleware
+    async def _authenticated(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in _FOR_ALL:
+            caller = self._authenticator.authenticate(request.headers)
+            if not isinstance(caller, Caller):
+                caller = await caller
+            caller.must_read()
+            request[_CALLER] = caller
+        return await handler(request)
+
     async def _index(self, request: web.Request) -> web.Response:
         return _json({"name": "spanledger", "version": __version__, "endpoints": _ENDPOINTS})
 
@@ -87,12 +105,12 @@ class ApiServer:
         return _json({"status": "ok"})
 
     async def _list(self, request: web.Request) -> web.Response:
-        asked = list_parameters(request.query, self.settings.project)
+        asked = list_parameters(request.query, _project(request))
         page = await self._store.list_runs(asked.filter, asked.limit, asked.after)
         return _json({"data": page.runs, "next_cursor": page.next.encode() if page.next else None})
 
     async def _usage(self, request: web.Request) -> web.Response:
-        filter_ = filter_parameters(request.query, self.settings.project)
+        filter_ = filter_parameters(request.query, _project(request))
         return _json(_totals(await self._store.totals(filter_)))
 
     async def _run(self, request: web.Request) -> web.Response:
@@ -104,17 +122,21 @@ class ApiServer:
         run = await self._find(request)
         if run["trace_id"] is None:
             return _json({"data": [run]})
-        return _json({"data": await self._store.trace(self.settings.project, run["trace_id"])})
+        return _json({"data": await self._store.trace(_project(request), run["trace_id"])})
 
     async def _scores(self, request: web.Request) -> web.Response:
         no_parameters(request.query)
-        return _json({"data": await self._store.scores(self.settings.project, request.match_info["id"])})
+        return _json({"data": await self._store.scores(_project(request), request.match_info["id"])})
 
     async def _find(self, request: web.Request) -> dict[str, Any]:
-        run = await self._store.get_run(self.settings.project, request.match_info["id"])
+        run = await self._store.get_run(_project(request), request.match_info["id"])
         if run is None:
             raise web.HTTPNotFound(reason="no run has this id")
         return run
+
+
+def _project(request: web.Request) -> str:
+    return request[_CALLER].project_id
 
 
 def _totals(totals: Totals) -> dict[str, Any]:
@@ -150,6 +172,10 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         return _error(404, "not_found", known)
     except web.HTTPException as error:
         return _error(error.status, "refused", error.reason)
+    except Unauthenticated as error:
+        return _error(401, "unauthenticated", str(error), WWW_Authenticate="Bearer")
+    except PermissionDenied as error:
+        return _error(403, "forbidden", str(error))
     except StoreError as error:
         logger.warning("%s %s: %s", request.method, request.rel_url.path, error)
         return _error(503, "store_unavailable", "the store does not answer now", Retry_After=_RETRY_AFTER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from spanledger.access.settings import AuthSettings
 from spanledger.settings import Endpoint, Settings
 
 
@@ -11,8 +12,11 @@ class ApiSettings(Settings):
     """Extension `api`: reads runs over HTTP."""
 
     endpoint: Endpoint = "127.0.0.1:3333"
-    """Where to listen. There are no keys yet: who reaches it reads everything."""
+    """Where to listen."""
+    auth: AuthSettings | None = None
+    """Who may read. Left out: those with a private key where `service::extensions` names a `projects`, else everyone
+    who reaches it."""
     project: str = Field(default="default", min_length=1)
-    """Project whose runs are shown."""
+    """Project whose runs are shown where nobody is asked for a key; else the key decides."""
     exporter: str | None = None
     """Id of the exporter whose store is read. Left out: the first one that keeps runs where they can be read."""

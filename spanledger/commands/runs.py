@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from os import environ
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,7 @@ _api = click.option(
     metavar="URL",
     help=_API_HELP,
 )
+_KEY = "SPANLEDGER_KEY"
 _json = click.option("--json", "as_json", is_flag=True, help="JSON as the API gave it, for programs.")
 
 
@@ -50,7 +52,8 @@ def runs(
 ) -> None:
     """Show the newest runs of a running spanledger, newest first.
 
-    A run must pass every filter that is given; of several values of one it needs one.
+    A run must pass every filter that is given; of several values of one it needs one. Where the API asks for keys, the
+    environment variable SPANLEDGER_KEY holds a private key of the project.
 
     \b
     spanledger runs
@@ -75,7 +78,7 @@ def runs(
         "from": None if since is None else moment(since, now_ns, "--since"),
     }
     try:
-        with ApiClient(api) as client:
+        with ApiClient(api, key=environ.get(_KEY)) as client:
             page = client.runs(limit=limit, filters={name: value for name, value in filters.items() if value})
     except ApiError as error:
         raise _told(error) from error
@@ -107,7 +110,7 @@ def show(given: str | None, run_id: str, as_json: bool, api: str | None) -> None
     from spanledger.api.client import ApiClient, ApiError
 
     try:
-        with ApiClient(api or given or "http://127.0.0.1:3333") as client:
+        with ApiClient(api or given or "http://127.0.0.1:3333", key=environ.get(_KEY)) as client:
             whole = _whole_id(client, run_id)
             run = client.run(whole)
             if as_json:
@@ -140,6 +143,8 @@ def _told(error: Any) -> click.ClickException:
     text = str(error)
     if error.status is None and "cannot reach" in text:
         text += "\nIs `spanledger serve` running, with the `api` extension? Name another place with --api URL."
+    elif error.status in (401, 403):
+        text += f"\nSet {_KEY} to a private key of the project."
     return click.ClickException(text)
 
 

@@ -53,6 +53,8 @@ class Component:
     admin_at: str | None = None
     """Of an exporter with a store: what migrates it and deletes from it, a `spanledger.exporters.store.StoreAdmin`."""
     signals: tuple[Signal, ...] = _ALL_SIGNALS
+    authenticates: bool = False
+    """Of an extension that `auth` may name, a `spanledger.access.authenticator.Authenticator`."""
 
     @property
     def settings(self) -> SettingsModel:

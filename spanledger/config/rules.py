@@ -7,12 +7,14 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from spanledger.access.settings import AuthSettings
 from spanledger.config.components import Kind, Registry
 from spanledger.config.ids import ComponentId, parse_id
 from spanledger.config.model import Config
 from spanledger.config.problem import Problem, nearest, one_of
 
 FILE_STORAGE = "file_storage"
+PROJECTS = "projects"
 API = "api"
 
 
@@ -26,6 +28,7 @@ def problems_between(config: Config, registry: Registry) -> Iterator[Problem]:
     yield from _one_log(config)
     yield from _storage_of_queues(config)
     yield from _stores_of_apis(config, registry)
+    yield from _authenticators(config, registry)
     yield from _endpoints(config)
     yield from _embedded_stores(config)
 
@@ -108,6 +111,51 @@ def _stores_of_apis(config: Config, registry: Registry) -> Iterator[Problem]:
                 one_of(readable) if readable else one_of(types),
                 nearest(wanted, readable),
             )
+
+
+def authenticating(config: Config, registry: Registry) -> list[ComponentId]:
+    """Extensions in use that know callers."""
+    return [id_ for id_ in used(config, Kind.EXTENSIONS) if registry[Kind.EXTENSIONS][id_.type].authenticates]
+
+
+def default_authenticator(config: Config) -> ComponentId | None:
+    """Who knows the callers of a protocol or an API that names no `auth`: the only `projects` in use."""
+    found = [id_ for id_ in config.extensions if id_.type == PROJECTS]
+    return found[0] if len(found) == 1 else None
+
+
+def _authenticators(config: Config, registry: Registry) -> Iterator[Problem]:
+    known = [str(id_) for id_ in authenticating(config, registry)]
+    types = [component.type for component in registry[Kind.EXTENSIONS].values() if component.authenticates]
+    several = len([id_ for id_ in config.extensions if id_.type == PROJECTS]) > 1
+    for kind in (Kind.RECEIVERS, Kind.EXTENSIONS):
+        for id_, settings in used(config, kind).items():
+            for path, auth in _auths(settings, (kind, str(id_))):
+                if auth is None and several:
+                    yield Problem(path, "several projects extensions are in use; say which", config.origin(*path))
+                elif auth is not None and auth.authenticator not in known:
+                    path = (*path, "authenticator")
+                    text = f'references extension "{auth.authenticator}", which is not in service::extensions'
+                    if auth.authenticator in map(str, config.extensions):
+                        text = f'references extension "{auth.authenticator}", which knows no keys'
+                    yield Problem(
+                        path,
+                        text,
+                        config.origin(*path),
+                        auth.authenticator,
+                        one_of(known) if known else one_of(types),
+                        nearest(auth.authenticator, known),
+                    )
+
+
+def _auths(settings: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], AuthSettings | None]]:
+    """(key path, value) of every `auth` of a receiver or an extension."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name == "auth":
+            yield (*path, name), value
+        elif isinstance(value, BaseModel):
+            yield from _auths(value, (*path, name))
 
 
 def endpoints(settings: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:

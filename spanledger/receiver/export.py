@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
+from spanledger.access.authenticator import Sender
 from spanledger.errors import NotServed
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Decoded, Encoding, Intake, Received, Signal
@@ -53,7 +54,7 @@ class Exports:
         if signal not in self._signals:
             raise NotServed(f"no pipeline takes {signal}; service::pipelines names {', '.join(sorted(self._signals))}")
 
-    async def take(self, project_id: str, signal: Signal, encoding: Encoding, body: bytes) -> bytes:
+    async def take(self, sender: Sender, signal: Signal, encoding: Encoding, body: bytes) -> bytes:
         """The response message of a request, in the request's encoding, once what it holds is safe. Raises
         `PayloadError` when nothing in it can be used, and what the intake raises."""
         received_ns = time.time_ns()
@@ -63,7 +64,9 @@ class Exports:
         try:
             decoded = await self._decode(signal, encoding, body)
             if decoded.items:
-                await self._intake.accept(Received(project_id, signal, encoding, body, decoded.items, received_ns))
+                received = Received(sender.project_id, signal, encoding, body, decoded.items, received_ns)
+                await self._intake.accept(received)
+                sender.charge(len(decoded.items), size)
         finally:
             self._turnstile.leave(size)
         if not decoded.rejected:

@@ -11,17 +11,17 @@ as if they took a stream: then gRPC calls the handler before it reads the messag
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 import grpc.aio
 
+from spanledger.access.authenticator import Authenticator, Sender, sender_of
 from spanledger.errors import ConfigError, Overloaded, PayloadError
 from spanledger.model.received import Encoding, Signal
 from spanledger.receiver.admission import Admission, Reservation
-from spanledger.receiver.auth import Authenticator
 from spanledger.receiver.export import Exports
 from spanledger.receiver.settings import MEBIBYTE, GrpcSettings
 from spanledger.receiver.status import Failure, failure_of
@@ -102,19 +102,27 @@ class _Methods(GenericHandler):
         metadata = handler_call_details.invocation_metadata
         try:
             headers = {key: value for key, value in metadata if isinstance(value, str)}
-            project_id = self._authenticator.authenticate(headers)
+            sender = sender_of(self._authenticator, headers)
             self._exports.check(signal)
         except Exception as problem:
             return _refusal(failure_of(problem))
-        return grpc.stream_unary_rpc_method_handler(partial(self._export, project_id, signal))
+        return grpc.stream_unary_rpc_method_handler(partial(self._export, sender, signal))
 
-    async def _export(self, project_id: str, signal: Signal, requests: AsyncIterator[bytes], context: Context) -> bytes:
+    async def _export(
+        self,
+        sender: Sender | Awaitable[Sender],
+        signal: Signal,
+        requests: AsyncIterator[bytes],
+        context: Context,
+    ) -> bytes:
         try:
+            if not isinstance(sender, Sender):
+                sender = await sender
             with self._admission.reserve(_UNASKED) as reservation:
                 with self._slow.reserve(0) as slow:
                     message = _Message(context, reservation, slow, self._max_message, self._read_timeout)
                     body = await message.read()
-                return await self._exports.take(project_id, signal, Encoding.PROTOBUF, body)
+                return await self._exports.take(sender, signal, Encoding.PROTOBUF, body)
         except Exception as problem:
             answer = failure_of(problem)
         return await _abort(answer, context)

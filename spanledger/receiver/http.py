@@ -10,10 +10,10 @@ from typing import Final
 from aiohttp import web
 
 from spanledger._version import __version__
+from spanledger.access.authenticator import Authenticator, Sender, sender_of
 from spanledger.errors import Overloaded, PayloadError, PayloadTooLarge
 from spanledger.model.received import Encoding, Signal
 from spanledger.receiver.admission import Admission, Reservation
-from spanledger.receiver.auth import Authenticator
 from spanledger.receiver.compression import BodyReader
 from spanledger.receiver.cors import CorsPolicy
 from spanledger.receiver.export import Exports
@@ -149,7 +149,9 @@ class HttpServer:
         try:
             if self._stopping:
                 raise Overloaded("the server is shutting down", retry_after=1)
-            project_id = self._authenticator.authenticate(request.headers)
+            sender = sender_of(self._authenticator, request.headers)
+            if not isinstance(sender, Sender):
+                sender = await sender
             self._exports.check(signal)
             if encoding is None:
                 return _unsupported_media_type(request.headers)
@@ -157,7 +159,7 @@ class HttpServer:
                 raise PayloadTooLarge(f"the request body is larger than {self._settings.max_request_body_size} bytes")
             with self._admission.reserve(request.content_length or 0) as reservation:
                 body = await self._read(request, reservation)
-                answer = await self._exports.take(project_id, signal, encoding, body)
+                answer = await self._exports.take(sender, signal, encoding, body)
         except ConnectionError:  # the sender is gone and reads no answer; raised, aiohttp would log it as our error
             response = web.Response(status=400)
             response.force_close()

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 
+from spanledger.access.authenticator import Authenticator, Everyone
+from spanledger.access.settings import AuthSettings
+from spanledger.errors import ConfigError
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Intake, Signal
 from spanledger.receiver.admission import DEFAULT_IN_FLIGHT, Admission
-from spanledger.receiver.auth import Authenticator, Everyone
 from spanledger.receiver.export import Exports
 from spanledger.receiver.grpc import GrpcServer
 from spanledger.receiver.http import HttpServer
 from spanledger.receiver.listen import is_loopback
-from spanledger.receiver.settings import MEBIBYTE, GrpcSettings, HttpSettings, OtlpReceiverSettings
+from spanledger.receiver.settings import MEBIBYTE, GrpcSettings, OtlpReceiverSettings
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits
 from spanledger.settings import split_endpoint
 
 _log = logging.getLogger(__name__)
+
+NOBODY_ASKED: Final[Mapping[str, Authenticator]] = MappingProxyType({})
+"""No extension asks for keys."""
 
 
 class OtlpReceiver:
@@ -29,7 +36,7 @@ class OtlpReceiver:
         settings: OtlpReceiverSettings,
         table: KeyTable,
         intake: Intake,
-        authenticator: Authenticator | None = None,
+        authenticators: Mapping[str, Authenticator] = NOBODY_ASKED,
         *,
         limits: Limits = DEFAULT_LIMITS,
         signals: frozenset[Signal] = frozenset(Signal),
@@ -37,23 +44,30 @@ class OtlpReceiver:
         in_flight_bytes: int = DEFAULT_IN_FLIGHT,
         drain_rate: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`signals`: those that a pipeline takes; others are answered as not served. `reuse_port`: share the ports with
-        other processes that also say so. `in_flight_bytes`: of each protocol without a bound of its own. `drain_rate`:
-        bytes a second that leave the log, from which refused senders are told when to come back."""
+        """`authenticators`: extensions by id, those that `auth` may name; under `""` the one for protocols that name
+        none. `signals`: those that a pipeline takes; others are answered as not served. `reuse_port`: share the ports
+        with other processes that also say so. `in_flight_bytes`: of each protocol without a bound of its own.
+        `drain_rate`: bytes a second that leave the log, from which refused senders are told when to come back. Raises
+        `ConfigError` for an `auth` that names no authenticator."""
         self._reuse_port = reuse_port
-        self._open = authenticator is None or isinstance(authenticator, Everyone)
-        authenticator = authenticator or Everyone()
         self._exports = Exports(table, intake, limits, signals)
         protocols = settings.protocols
-
-        def admission(protocol: GrpcSettings | HttpSettings) -> Admission:
+        self._grpc: GrpcServer | None = None
+        self._http: HttpServer | None = None
+        self._open: list[str] = []
+        """Endpoints where nobody is asked who they are."""
+        for protocol in (protocols.grpc, protocols.http):
+            if protocol is None:
+                continue
+            authenticator = _authenticator(protocol.auth, authenticators)
+            if isinstance(authenticator, Everyone):
+                self._open.append(protocol.endpoint)
             own = protocol.max_in_flight_mib
-            return Admission(own * MEBIBYTE if own else in_flight_bytes, drain_rate)
-
-        grpc, http = protocols.grpc, protocols.http
-        self._grpc = GrpcServer(grpc, self._exports, authenticator, admission(grpc)) if grpc else None
-        self._http = HttpServer(http, self._exports, authenticator, admission(http)) if http else None
-        self._endpoints = [protocol.endpoint for protocol in (protocols.grpc, protocols.http) if protocol]
+            admission = Admission(own * MEBIBYTE if own else in_flight_bytes, drain_rate)
+            if isinstance(protocol, GrpcSettings):
+                self._grpc = GrpcServer(protocol, self._exports, authenticator, admission)
+            else:
+                self._http = HttpServer(protocol, self._exports, authenticator, admission)
 
     @property
     def grpc_address(self) -> str | None:
@@ -77,8 +91,8 @@ class OtlpReceiver:
             for server in started:
                 await server.stop(0)
             raise
-        for endpoint in self._endpoints:
-            if self._open and not is_loopback(split_endpoint(endpoint)[0]):
+        for endpoint in self._open:
+            if not is_loopback(split_endpoint(endpoint)[0]):
                 _log.warning("anyone who can reach %s can send telemetry: no keys are configured", endpoint)
 
     async def stop(self, grace_seconds: float) -> None:
@@ -86,3 +100,11 @@ class OtlpReceiver:
         got no answer for, it sends again."""
         await asyncio.gather(*(server.stop(grace_seconds) for server in (self._grpc, self._http) if server))
         self._exports.close()
+
+
+def _authenticator(auth: AuthSettings | None, known: Mapping[str, Authenticator]) -> Authenticator:
+    if auth is None:
+        return known.get("") or Everyone()
+    if auth.authenticator not in known:
+        raise ConfigError(f"auth: {auth.authenticator} is no extension that authenticates")
+    return known[auth.authenticator]

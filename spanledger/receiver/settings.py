@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from spanledger.access.settings import AuthSettings
 from spanledger.settings import Duration, Endpoint, Settings
 
 MEBIBYTE = 1 << 20
@@ -50,6 +51,9 @@ class Keepalive(Settings):
 class GrpcSettings(Settings):
     """OTLP over gRPC."""
 
+    auth: AuthSettings | None = None
+    """Who may send. Left out: those with a key where `service::extensions` names a `projects`, else everyone."""
+
     endpoint: Endpoint = "localhost:4317"
     """Where to listen."""
     max_recv_msg_size_mib: Size = 64
@@ -79,6 +83,9 @@ class Cors(Settings):
 
 class HttpSettings(Settings):
     """OTLP over HTTP."""
+
+    auth: AuthSettings | None = None
+    """Who may send. Left out: those with a key where `service::extensions` names a `projects`, else everyone."""
 
     endpoint: Endpoint = "localhost:4318"
     """Where to listen."""

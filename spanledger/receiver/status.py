@@ -22,6 +22,7 @@ from spanledger.errors import (
     PayloadTooLarge,
     PermissionDenied,
     StoreUnavailable,
+    Throttled,
     Unauthenticated,
 )
 from spanledger.model.received import Encoding
@@ -145,6 +146,8 @@ def failure_of(problem: Exception) -> Failure:
             return failure(Code.UNIMPLEMENTED, str(problem))
         case Overloaded():
             return Failure(Code.UNAVAILABLE, 503, str(problem), max(problem.retry_after, 0.0))
+        case Throttled():
+            return Failure(Code.RESOURCE_EXHAUSTED, 429, str(problem), max(problem.retry_after, 0.0))
         case LogError() | StoreUnavailable():
             _log.error("cannot accept telemetry: %s", problem)
             return Failure(Code.UNAVAILABLE, 503, "the request cannot be stored now, send it again", _RETRY_LATER)

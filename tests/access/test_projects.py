@@ -42,12 +42,12 @@ def basic(user: str, password: str) -> dict[str, str]:
     ],
 )
 async def test_a_key_is_found_where_clients_put_it(headers: dict[str, str]) -> None:
-    caller = await (await projects()).authenticate(headers)
+    caller = (await projects()).authenticate(headers)
     assert (caller.project_id, caller.role) == ("shop", Role.PRIVATE)
 
 
 async def test_a_public_key_sends_and_does_not_read() -> None:
-    caller = await (await projects()).authenticate({"x-api-key": "public-of-shop"})
+    caller = (await projects()).authenticate({"x-api-key": "public-of-shop"})
     assert caller.project_id == "shop"
     with pytest.raises(PermissionDenied, match="needs a private key"):
         caller.must_read()
@@ -65,25 +65,25 @@ async def test_a_public_key_sends_and_does_not_read() -> None:
 )
 async def test_anything_else_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(Unauthenticated):
-        await (await projects()).authenticate(headers)
+        (await projects()).authenticate(headers)
 
 
 async def test_the_header_of_keys_is_configurable() -> None:
     extension = await projects(headers=["X-Shop-Key"])
-    assert (await extension.authenticate({"x-shop-key": "public-of-shop"})).project_id == "shop"
+    assert (extension.authenticate({"x-shop-key": "public-of-shop"})).project_id == "shop"
     with pytest.raises(Unauthenticated):
-        await extension.authenticate({"x-api-key": "public-of-shop"})
+        extension.authenticate({"x-api-key": "public-of-shop"})
 
 
 async def test_a_project_id_sends_where_that_is_switched_on() -> None:
-    caller = await (await projects(project_id_is_public_key=True)).authenticate({"authorization": "Bearer shop"})
+    caller = (await projects(project_id_is_public_key=True)).authenticate({"authorization": "Bearer shop"})
     assert (caller.project_id, caller.role) == ("shop", Role.PUBLIC)
 
 
 async def test_a_configuration_need_not_hold_the_key() -> None:
     key = new_key(Role.PRIVATE)
     extension = await projects(projects=[{"id": "a", "private_keys": [show_digest(key)]}])
-    assert (await extension.authenticate({"x-api-key": key})).project_id == "a"
+    assert (extension.authenticate({"x-api-key": key})).project_id == "a"
 
 
 @pytest.mark.parametrize("key", ["short", "sha256:12"])
@@ -104,8 +104,8 @@ class TestFile:
         path.write_text("- id: lab\n  private_keys: [private-of-lab]\n")
         extension = await projects(file=path)
         try:
-            assert (await extension.authenticate({"x-api-key": "private-of-lab"})).project_id == "lab"
-            assert (await extension.authenticate({"x-api-key": "private-of-shop"})).project_id == "shop"
+            assert (extension.authenticate({"x-api-key": "private-of-lab"})).project_id == "lab"
+            assert (extension.authenticate({"x-api-key": "private-of-shop"})).project_id == "shop"
         finally:
             await extension.stop()
 
@@ -116,7 +116,7 @@ class TestFile:
         try:
             path.write_text("- id: lab\n  private_keys: [private-of-lab]\n")
             assert extension.look()
-            assert (await extension.authenticate({"x-api-key": "private-of-lab"})).project_id == "lab"
+            assert (extension.authenticate({"x-api-key": "private-of-lab"})).project_id == "lab"
         finally:
             await extension.stop()
 
@@ -127,7 +127,7 @@ class TestFile:
         try:
             path.write_text("- id: lab\n  private_key: [private-of-lab-2]\n")
             assert not extension.look()
-            assert (await extension.authenticate({"x-api-key": "private-of-lab"})).project_id == "lab"
+            assert (extension.authenticate({"x-api-key": "private-of-lab"})).project_id == "lab"
             (line,) = [record for record in caplog.records if record.message == "a changed file is not used"]
             assert line.__dict__["reason"] == "0::private_key: Extra inputs are not permitted"
         finally:
@@ -141,7 +141,7 @@ class TestFile:
 class TestLimits:
     async def test_a_project_over_its_limit_hears_how_long_to_wait(self) -> None:
         extension = await projects(default_limits={"items_per_second": 10, "burst": 1})
-        caller = await extension.authenticate({"x-api-key": "public-of-shop"})
+        caller = extension.authenticate({"x-api-key": "public-of-shop"})
         extension.admit(caller)
         extension.charge(caller, items=40, size=0)
         with pytest.raises(Throttled, match="limit of 10 spans") as raised:
@@ -151,8 +151,8 @@ class TestLimits:
     async def test_projects_do_not_pay_for_each_other(self) -> None:
         other = {"id": "lab", "public_keys": ["public-of-lab"]}
         extension = await projects(projects=[SHOP, other], default_limits={"items_per_second": 1})
-        shop = await extension.authenticate({"x-api-key": "public-of-shop"})
-        lab = await extension.authenticate({"x-api-key": "public-of-lab"})
+        shop = extension.authenticate({"x-api-key": "public-of-shop"})
+        lab = extension.authenticate({"x-api-key": "public-of-lab"})
         extension.charge(shop, items=1000, size=0)
         extension.admit(lab)
         with pytest.raises(Throttled):
@@ -164,7 +164,7 @@ async def test_refused_attempts_are_told_once_without_the_key(caplog: pytest.Log
     with caplog.at_level(logging.WARNING):
         for _ in range(50):
             with pytest.raises(Unauthenticated):
-                await extension.authenticate({"x-api-key": "secret-of-somebody", "user-agent": "sdk/1"})
+                extension.authenticate({"x-api-key": "secret-of-somebody", "user-agent": "sdk/1"})
     (line,) = caplog.records
     assert line.__dict__["user_agent"] == "sdk/1"
     assert line.__dict__["key_sha256"] == "73dfde6ef176…"

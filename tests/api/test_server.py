@@ -9,6 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from spanledger.access.projects import Projects
+from spanledger.access.settings import ProjectsSettings
 from spanledger.api.server import ApiServer
 from spanledger.api.settings import ApiSettings
 from spanledger.errors import ConfigError, StoreUnavailable
@@ -266,3 +268,30 @@ async def test_a_taken_port_is_named(server: ApiServer, ledger: Ledger) -> None:
 
     with pytest.raises(ConfigError, match=rf"^api: cannot listen on {server.address}: "):
         await other.start()
+
+
+async def test_the_key_of_a_reader_decides_the_project(ledger: Ledger, http: aiohttp.ClientSession) -> None:
+    await ledger.write(make_run(project_id="shop"), make_run(project_id="lab"))
+    projects = [
+        {"id": name, "public_keys": [f"public-of-{name}"], "private_keys": [f"private-of-{name}"]}
+        for name in ("shop", "lab")
+    ]
+    known = Projects(ProjectsSettings.model_validate({"projects": projects}))
+    await known.start()
+    server = ApiServer(ApiSettings(endpoint="127.0.0.1:0"), ledger.store, known)
+    await server.start()
+    try:
+        answers = {}
+        for key in ("private-of-lab", "public-of-lab", "guess"):
+            headers = {"Authorization": f"Bearer {key}"}
+            async with http.get(f"http://{server.address}/v1/runs", headers=headers) as answer:
+                body = await answer.json()
+                answers[key] = (answer.status, [run["project_id"] for run in body.get("data", ())] or body["message"])
+        assert answers == {
+            "private-of-lab": (200, ["lab"]),
+            "public-of-lab": (403, "a public key only sends telemetry; this needs a private key of the project"),
+            "guess": (401, "the key is not known"),
+        }
+        assert (await get(http, server, "/health"))[0] == 200
+    finally:
+        await server.stop()

@@ -67,7 +67,7 @@ def test_components_are_listed_as_yaml(run: Run) -> None:
         "receivers": ["otlp"],
         "processors": ["batch", "memory_limiter"],
         "exporters": ["clickhouse", "debug", "file"],
-        "extensions": ["api", "health_check", "file_storage"],
+        "extensions": ["api", "projects", "bearertokenauth", "basicauth", "health_check", "file_storage"],
     }
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import grpc.aio
 
+from spanledger.access.authenticator import Authenticator
+from spanledger.access.caller import Caller
 from spanledger.errors import Unauthenticated
 from spanledger.model.received import Received, Signal
-from spanledger.receiver.auth import Authenticator
 from spanledger.receiver.otlp import OtlpReceiver
 from spanledger.receiver.settings import OtlpReceiverSettings
 from tests.receiver.tables import TABLE
@@ -44,12 +45,23 @@ class Memory:
 
 
 class OneKey(Authenticator):
-    """Knows one sender."""
+    """Knows one sender, who may send until `refusing` is set; remembers what it was charged."""
 
-    def authenticate(self, headers: Mapping[str, str]) -> str:
+    def __init__(self) -> None:
+        self.refusing: Exception | None = None
+        self.charged: list[tuple[str, int, int]] = []
+
+    def authenticate(self, headers: Mapping[str, str]) -> Caller:
         if headers.get("authorization") != "Bearer secret":
             raise Unauthenticated("the key is not known")
-        return "shop"
+        return Caller("shop")
+
+    def admit(self, caller: Caller) -> None:
+        if self.refusing is not None:
+            raise self.refusing
+
+    def charge(self, caller: Caller, items: int, size: int) -> None:
+        self.charged.append((caller.project_id, items, size))
 
 
 def settings(
@@ -76,7 +88,7 @@ async def running(
     authenticator: Authenticator | None = None,
     signals: frozenset[Signal] = frozenset(Signal),
 ) -> AsyncIterator[OtlpReceiver]:
-    receiver = OtlpReceiver(configured, TABLE, memory, authenticator, signals=signals)
+    receiver = OtlpReceiver(configured, TABLE, memory, {"": authenticator} if authenticator else {}, signals=signals)
     await receiver.start()
     try:
         yield receiver

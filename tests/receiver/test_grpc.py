@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import bcrypt
 import grpc
 import grpc.aio
 import pytest
@@ -18,9 +20,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
-from spanledger.errors import Overloaded
+from spanledger.access.authenticator import Authenticator
+from spanledger.access.basic import BasicAuth
+from spanledger.access.settings import BasicAuthSettings
+from spanledger.errors import Overloaded, Throttled
 from spanledger.model.received import Encoding, Signal
-from spanledger.receiver.auth import Authenticator
 from tests.receiver.bodies import log_record, logs, metrics, span, traces
 from tests.receiver.servers import (
     LOGS_SERVICE,
@@ -195,6 +199,41 @@ async def test_a_known_sender_belongs_to_a_project() -> None:
     async with serving(OneKey()) as client:
         await client.export(traces(span()), metadata=(("authorization", "Bearer secret"), ("trace-bin", b"\xff")))
         assert client.memory.received[0].project_id == "shop"
+
+
+async def test_a_sender_is_charged_for_what_was_accepted() -> None:
+    known = OneKey()
+    async with serving(known) as client:
+        body = traces(span(), span())
+        await client.export(body, metadata=(("authorization", "Bearer secret"),))
+        assert known.charged == [("shop", 2, len(body))]
+
+
+async def test_a_sender_over_its_limit_is_told_when_to_come_back() -> None:
+    known = OneKey()
+    known.refusing = Throttled("over the project's limit", 2.5)
+    async with serving(known) as client:
+        error = await client.refused(traces(span()), metadata=(("authorization", "Bearer secret"),))
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        delay = trailer(error, "google.rpc.retryinfo-bin")
+        assert delay is not None
+        assert RetryInfo.FromString(delay).retry_delay.ToMilliseconds() == 2500
+        assert (client.memory.received, known.charged) == ([], [])
+
+
+async def test_a_slow_check_of_a_password_comes_before_the_message() -> None:
+    htpasswd = {"inline": "ali:" + bcrypt.hashpw(b"open sesame", bcrypt.gensalt(4)).decode()}
+    extension = BasicAuth(BasicAuthSettings.model_validate({"htpasswd": htpasswd, "project": "cave"}))
+    async with serving(extension) as client:
+        await client.export(traces(span()), metadata=(("authorization", basic("ali", "open sesame")),))
+        assert client.memory.received[0].project_id == "cave"
+        error = await client.refused(traces(span()), metadata=(("authorization", basic("ali", "guess")),))
+        assert error.code() == grpc.StatusCode.UNAUTHENTICATED
+    await extension.stop()
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 async def test_an_unknown_sender_is_unauthenticated() -> None:

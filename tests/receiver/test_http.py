@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import bcrypt
 import pytest
 import zstandard
 from google.rpc.status_pb2 import Status
@@ -20,9 +22,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from spanledger.errors import LogError, Overloaded
+from spanledger.access.authenticator import Authenticator
+from spanledger.access.basic import BasicAuth
+from spanledger.access.settings import BasicAuthSettings
+from spanledger.errors import LogError, Overloaded, Throttled
 from spanledger.model.received import Encoding, Signal
-from spanledger.receiver.auth import Authenticator
 from spanledger.receiver.settings import OtlpReceiverSettings
 from tests.receiver.bodies import log_record, logs, metrics, span, traces
 from tests.receiver.compressed import gzip_bomb, zstd_bomb
@@ -384,6 +388,26 @@ async def test_a_known_sender_belongs_to_a_project() -> None:
     async with serving(authenticator=OneKey()) as client:
         assert (await client.post("/v1/traces", traces(span()), Authorization="Bearer secret")).status == 200
         assert client.memory.received[0].project_id == "shop"
+
+
+async def test_a_sender_over_its_limit_is_a_429_with_the_delay() -> None:
+    known = OneKey()
+    known.refusing = Throttled("over the project's limit", 2.5)
+    async with serving(authenticator=known) as client:
+        answer = await client.post("/v1/traces", traces(span()), Authorization="Bearer secret")
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "3")
+        assert answer.problem == (8, "over the project's limit")
+
+
+async def test_a_slow_check_of_a_password_is_waited_for() -> None:
+    htpasswd = {"inline": "ali:" + bcrypt.hashpw(b"open sesame", bcrypt.gensalt(4)).decode()}
+    extension = BasicAuth(BasicAuthSettings.model_validate({"htpasswd": htpasswd, "project": "cave"}))
+    async with serving(authenticator=extension) as client:
+        for password, status in (("open sesame", 200), ("guess", 401)):
+            pair = base64.b64encode(f"ali:{password}".encode()).decode()
+            answer = await client.post("/v1/traces", traces(span()), Authorization=f"Basic {pair}")
+            assert answer.status == status
+    await extension.stop()
 
 
 async def test_an_unknown_sender_is_a_401_in_the_encoding_of_its_request() -> None:

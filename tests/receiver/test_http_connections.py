@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from spanledger.receiver.auth import Authenticator
+from spanledger.access.authenticator import Authenticator
 from tests.receiver.bodies import span, traces
 from tests.receiver.servers import Memory, OneKey, running, settings
 

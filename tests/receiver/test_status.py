@@ -19,6 +19,7 @@ from spanledger.errors import (
     PermissionDenied,
     SchemaError,
     StoreUnavailable,
+    Throttled,
     Unauthenticated,
 )
 from spanledger.model.received import Encoding
@@ -32,6 +33,7 @@ from spanledger.receiver.status import HTTP_STATUS, Code, Failure, failure, fail
         (PayloadTooLarge("big"), Code.RESOURCE_EXHAUSTED, 413, None, "big"),
         (Unauthenticated("who"), Code.UNAUTHENTICATED, 401, None, "who"),
         (PermissionDenied("not you"), Code.PERMISSION_DENIED, 403, None, "not you"),
+        (Throttled("slow down", 2.5), Code.RESOURCE_EXHAUSTED, 429, 2.5, "slow down"),
         (NotServed("no pipeline"), Code.UNIMPLEMENTED, 404, None, "no pipeline"),
         (Overloaded("full", 2.5), Code.UNAVAILABLE, 503, 2.5, "full"),
         (LogError("disk x"), Code.UNAVAILABLE, 503, 5.0, "the request cannot be stored now, send it again"),
