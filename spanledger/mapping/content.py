@@ -51,10 +51,14 @@ def model_input(span: Facts, events: EventMessages, request: Value, warnings: li
     found = _first_telling(_INPUT_CARRIERS, span, request, warnings)
     if events.input:
         found = shapes.merge_messages(found, events.input)
-    if span.system_instructions is not None:
-        instructions = shapes.parse_instructions(
-            span.system_instructions, warnings=warnings, key="gen_ai.system_instructions"
-        )
+    stated = span.system_instructions
+    if stated is None and span.request_parameters is not None:  # Pydantic AI, on calls that failed
+        parameters = parse_json(span.request_parameters)[1]
+        written = parameters.get("instruction_parts") if isinstance(parameters, dict) else None
+        if isinstance(written, list):
+            stated = [part["content"] for part in written if isinstance(part, dict) and part.get("content")]
+    if stated is not None:
+        instructions = shapes.parse_instructions(stated, warnings=warnings, key="gen_ai.system_instructions")
         if instructions and not _has_instructions(found, instructions):
             found = [*instructions, *found]
     elif isinstance(request, dict):
@@ -116,7 +120,7 @@ def _openinference_input(span: Facts, request: Value, warnings: list[str]) -> li
             span.oi_input, default_role="user", warnings=warnings, key="llm.input_messages"
         )
         if found:
-            return found
+            return shapes.completed(found, _raw_input(span, request, [])) if _hold_tools(found) else found
     return _completions(span.oi_prompts, "prompt.text", "user")
 
 
@@ -187,7 +191,9 @@ def _openinference_output(span: Facts, response: Value, warnings: list[str]) -> 
             span.oi_output, default_role="assistant", warnings=warnings, key="llm.output_messages"
         )
         if found:
-            return found
+            choices = response.get("choices") if isinstance(response, dict) else None
+            is_short = isinstance(choices, list) and len(choices) > len(found)
+            return shapes.completed(found, _raw_output(span, response, [])) if is_short or _hold_tools(found) else found
     return _completions(span.oi_choices, "completion.text", "assistant")
 
 
@@ -326,6 +332,10 @@ def _with_calls(found: list[Message], calls: list[Message]) -> list[Message]:
         last = found[-1]
         found = [*found[:-1], {**last, "parts": [*last["parts"], *extra]}]
     return found
+
+
+def _hold_tools(messages: list[Message]) -> bool:
+    return any(part["type"] in ("tool_call", "tool_call_response") for message in messages for part in message["parts"])
 
 
 def _calls(message: Message) -> list[dict[str, Any]]:

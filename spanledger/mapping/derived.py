@@ -145,8 +145,9 @@ class ToolCalls:
                 run.output = self._results[key][1]
 
     def derive(self, project_id: str, trace_id: str, runs: list[Run]) -> list[Run]:
-        """Tool runs for the answered calls of a trace that holds no tool span of its own."""
-        if any(run.type == "tool" for run in runs):
+        """Tool runs for the answered calls of a trace that holds no span of a call of its own."""
+        asked = {call.get("name") for run in runs if run.type == "llm" for call in calls_of(run)}
+        if any(run.type == "tool" and not _is_invoker(run, asked) for run in runs):
             return []
         found: dict[str, Run] = {}
         for run in runs:
@@ -163,6 +164,14 @@ class ToolCalls:
     def _is_shared(self, key: Key) -> bool:
         asking = self._asked.get(key)
         return asking is not None and asking.is_shared
+
+
+def _is_invoker(run: Run, asked: set[Value]) -> bool:
+    """A span that says that tools ran, and not which: Haystack's ToolInvoker runs all calls of an answer."""
+    if run.name in asked or (run.tool is not None and run.tool.get("call_id") is not None):
+        return False
+    is_conversation = isinstance(run.input, dict) and isinstance(run.input.get("messages"), list)
+    return is_conversation or (run.input is None and run.output is None)
 
 
 def _is_call_id(value: Value) -> TypeGuard[str]:

@@ -58,6 +58,11 @@ def vector_size(span: Facts) -> int | None:
     elif span.embed_vectors is not None:
         value = structured(span.embed_vectors)
         vectors = value if isinstance(value, list) else []
+    elif span.raw_output is not None:
+        value = structured(span.raw_output)  # Langfuse: {"dimensions": 1536, "count": 1} in place of the vectors
+        size = value.get("dimensions") if isinstance(value, dict) else None
+        if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+            return size
     if not vectors:
         return None
     first = structured(vectors[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from spanledger.mapping import content, documents, kind, plain
+from spanledger.mapping import agents, content, documents, kind, plain
 from spanledger.mapping import messages as shapes
 from spanledger.mapping.bodies import BodyFacts, finish_of_status, response_facts
 from spanledger.mapping.coerce import flag, money, text
@@ -16,6 +16,7 @@ from spanledger.mapping.dialects.base import (
     CHAIN,
     EMBED,
     EVALUATOR,
+    FUNCTION,
     GUARDRAIL,
     LLM,
     MERGE,
@@ -31,7 +32,7 @@ from spanledger.mapping.failure import failure_of, last_exception
 from spanledger.mapping.leftover import put_back
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.params import params_of, streaming_of
-from spanledger.mapping.provider import provider_of
+from spanledger.mapping.provider import canonical, provider_of
 from spanledger.mapping.times import duration_of, first_token_ns
 from spanledger.mapping.usage import usage_of
 from spanledger.model.ids import run_id_of_span
@@ -50,7 +51,10 @@ _NAME_PREFIXES = (
     "execute_tool ", "invoke_agent ", "invoke_workflow ", "running tool: ", "agent_run [", "create_agent ",
     "Tool: ", "tools/call ", "anthropic.tool_use ", "retrieval ", "rerank ", "embeddings ", "chat ",
 )  # fmt: skip
-_NAME_SUFFIXES = (".workflow", ".task", ".agent", ".tool", ".chat", ".mcp")
+_NAME_SUFFIXES = (
+    ".workflow", ".task", ".agent", ".tool", ".chat", ".mcp",
+    ".__call__", ".kickoff", "._execute_core",  # the method that OpenInference wrapped, after the name of its object
+)  # fmt: skip
 TOOL_CLASSES = frozenset({"DynamicStructuredTool", "DynamicTool", "StructuredTool", "BaseTool", "FunctionTool"})
 """Names of classes that stand where a tool's name belongs."""
 _USELESS_NAMES = frozenset({"", "tool", "agent", "chat", "execute_tool", "invoke_agent"})
@@ -69,7 +73,7 @@ class Draft:
     def __init__(self, span: Facts, kind_found: str, context: Context, deployment: Deployment) -> None:
         self.span = span
         self.kind = kind_found
-        """A run type, or PASS, MERGE, WEAK_CHAIN."""
+        """A run type, or PASS, MERGE, WRAP, WEAK_CHAIN, FUNCTION."""
         self.context = context
         self.deployment = deployment
         self.parent_span_id: str | None = span.parent_span_id
@@ -94,7 +98,7 @@ def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Depl
 def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deployment) -> Run:
     span, context = draft.span, draft.context
     warnings = list(span.repairs)
-    run_type = CHAIN if draft.kind == WEAK_CHAIN else draft.kind
+    run_type = {WEAK_CHAIN: CHAIN, FUNCTION: TOOL}.get(draft.kind, draft.kind)
     request = _document(span.request_body)
     if request is None:
         request = _request_like(span.raw_input) or _request_like(span.prompt)
@@ -145,7 +149,7 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
     )
     if run_type == TOOL:
         _name_by_result(run, span)
-    _identity(run, span)
+        _name_by_step(run, span)
     _prompt(run, span)
     if run_type in _MODEL_CALLS or (run_type in (AGENT, CHAIN) and (request_model or span.usage_input is not None)):
         run.provider, run.provider_raw = provider, provider_raw
@@ -159,6 +163,7 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         run.tools = content.tools_of(span, request, warnings)
         run.ttft_ns = first_token_ns(span, events, duration)
     _content(run, span, events, request, response, warnings)
+    _identity(run, span)
     if run_type == LLM:
         run.finish_reasons = _finish_reasons(span, facts, run.output)
         draft.price_hints["service_tier"] = _service_tier(span, run)
@@ -216,7 +221,16 @@ def _request_model(span: Facts, request: Value) -> str | None:
     if found is None:
         told = _MODEL_IN_NAME.fullmatch(span.name)
         found = told[2] if told is not None else None
-    return found.removeprefix("models/") if found is not None else None
+    return _without_route(found.removeprefix("models/"), span) if found is not None else None
+
+
+def _without_route(model: str, span: Facts) -> str:
+    """LiteLLM's routes start with the provider that is asked (`openai/gpt-4o`); what goes to it is the rest."""
+    route, slash, name = model.partition("/")
+    if not slash or not name or "litellm" not in span.scope.name.lower():
+        return model
+    stated = text(span.provider) or text(span.system) or text(span.hosting)
+    return name if stated is not None and canonical(route) == canonical(stated) else model
 
 
 def _operation(span: Facts) -> str | None:
@@ -240,7 +254,7 @@ def _name(span: Facts, run_type: str, model: str | None) -> str:
             chosen = span.name
         if chosen is None and explicit is not None and run_type != LLM:
             chosen = explicit
-        chosen = chosen or model
+        chosen = chosen or model or text(span.component_name)
     elif run_type in (RETRIEVER, GUARDRAIL, EVALUATOR):
         chosen = explicit or text(span.component_name)
     else:
@@ -293,6 +307,16 @@ def _name_by_result(run: Run, span: Facts) -> None:
             run.tool["call_id"] = call_id
 
 
+def _name_by_step(run: Run, span: Facts) -> None:
+    """LlamaIndex' own spans are named after the tool's class; the event that they handle tells which call it is."""
+    call = agents.call_in_step(span)
+    if (name := text(call.get("tool_name"))) is not None:
+        run.name = name
+        run.tool = {"name": name}
+        if (call_id := text(call.get("tool_id"))) is not None:
+            run.tool["call_id"] = call_id
+
+
 def _identity(run: Run, span: Facts) -> None:
     agent: dict[str, Value] = {}
     for key, value in (
@@ -304,6 +328,11 @@ def _identity(run: Run, span: Facts) -> None:
         found = text(value)
         if found is not None:
             agent[key] = found
+    if "name" not in agent:
+        signed = agents.name_in_values(run.output, run.input) if run.type in (AGENT, CHAIN) else None
+        named = agents.name_in_metadata(span) or signed or agents.name_in_id(str(agent.get("id", "0")))
+        if named is not None:
+            agent["name"] = named
     if agent:
         run.agent = agent
     if run.type == TOOL:
@@ -384,6 +413,8 @@ def _content(run: Run, span: Facts, events: list[Event], request: Value, respons
             run.params.setdefault("dimensions", size)
     elif run.type == TOOL:
         run.input = plain.tool_input(span, events)
+        if run.input is None:
+            run.input = agents.call_in_step(span).get("tool_kwargs")
         run.output = plain.tool_output(span, events)
     elif run.type == RETRIEVER:
         run.input = documents.query_of(span)

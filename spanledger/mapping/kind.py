@@ -6,6 +6,7 @@ from spanledger.mapping.dialects import KIND_SIGNALS, NAME_RULES, SCOPES
 from spanledger.mapping.dialects.base import (
     CHAIN,
     EMBED,
+    FUNCTION,
     LLM,
     MERGE,
     PASS,
@@ -22,7 +23,9 @@ _CACHE_LIMIT = 4096
 _VECTOR_STORES = frozenset(
     {"chroma", "chromadb", "pinecone", "qdrant", "weaviate", "milvus", "lancedb", "marqo", "pgvector", "astra"}
 )
-_MANUAL_SPANS = frozenset({"openlit", "openllmetry", "langfuse", "laminar", "mlflow", "braintrust", "lunary"})
+_MANUAL_SPANS = frozenset(
+    {"openlit", "openllmetry", "langfuse", "laminar", "mlflow", "braintrust", "lunary", "logfire"}
+)
 """SDKs whose own tracer users take for spans of their own."""
 _READ_OPERATIONS = ("query", "search", "select", "get", "retrieve", "similarity")
 
@@ -47,7 +50,10 @@ def kind_of(span: Facts) -> str | None:
                 return kind
     if named is not None:
         return named[0]
-    return _infer(span) or (WEAK_CHAIN if dialect_of_scope(span.scope.name) in _MANUAL_SPANS else None)
+    found = _infer(span)
+    if found is None and dialect_of_scope(span.scope.name) in _MANUAL_SPANS:
+        return FUNCTION if span.tool_input is not None else WEAK_CHAIN
+    return found
 
 
 def _lookup(kinds: Kinds, value: Value) -> str | None:

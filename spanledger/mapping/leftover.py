@@ -13,7 +13,7 @@ from spanledger.model.span import Value
 
 _CLUES = (
     "server_address", "api_base", "http_status", "http_route", "request_id", "mcp_method", "vector_db", "db_operation",
-    "workflow_name",
+    "workflow_name", "step_input",
 )  # fmt: skip
 """Read to find out something else."""
 _OF_CALLS = (
@@ -30,7 +30,12 @@ def _canonical() -> dict[str, str]:
     keys: dict[str, str] = {}
     for key, slot in BY_CODE["otel"].keys.items():
         keys.setdefault(slot, key)
-    return {**keys, "api_base": "url.full", "mcp_method": "mcp.method.name"}
+    return {
+        **keys,
+        "api_base": "url.full",
+        "mcp_method": "mcp.method.name",
+        "step_input": "llamaindex.step.input_summary",
+    }
 
 
 _KEYS = _canonical()

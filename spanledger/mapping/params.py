@@ -22,6 +22,7 @@ _NAMES = {
     "max_tokens": "max_tokens", "maxtokens": "max_tokens", "max_completion_tokens": "max_tokens",
     "maxcompletiontokens": "max_tokens", "max_output_tokens": "max_tokens", "maxoutputtokens": "max_tokens",
     "max_new_tokens": "max_tokens", "num_predict": "max_tokens", "max_tokens_to_sample": "max_tokens",
+    "num_output": "max_tokens",  # LlamaIndex
     "stop": "stop", "stop_sequences": "stop", "stopsequences": "stop", "stop_words": "stop",
     "seed": "seed", "random_seed": "seed",
     "frequency_penalty": "frequency_penalty", "frequencypenalty": "frequency_penalty",
@@ -43,7 +44,15 @@ _NAMES = {
     "max_retries": "max_retries", "maxretries": "max_retries", "max_steps": "max_steps", "maxsteps": "max_steps",
 }  # fmt: skip
 
-_NESTED = ("config", "generation_config", "generationConfig", "inferenceConfig", "inference_config", "options")
+_NESTED = (
+    "config",
+    "generation_config",
+    "generationConfig",
+    "inferenceConfig",
+    "inference_config",
+    "options",
+    "kwargs",
+)
 _BODY_KEYS = ("messages", "input", "contents", "prompt", "model", "modelId")
 
 
@@ -157,5 +166,7 @@ def streaming_of(span: Facts, request: Value) -> bool | None:
     if span.ttft_s is not None or span.ttft_ms is not None or span.first_token_at is not None:
         return True
     if span.name.endswith((".doStream", ".stream")) or "stream" in span.name.lower().split("."):
+        return True
+    if str(getattr(span, "kind_vercel", None)).startswith("ai.stream"):  # an aborted stream, of which this is all
         return True
     return None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from spanledger.mapping.coerce import text
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json
+from spanledger.mapping.messages.pyrepr import parse_repr
 from spanledger.model.span import Event, Value
 
 
@@ -90,6 +91,8 @@ def tool_input(span: Facts, events: Sequence[Event]) -> Value:
     for value in (span.tool_input, span.raw_input, span.prompt):
         if value is not None:
             given = unwrap_call(structured(value))
+            if value is span.tool_input:
+                given = _printed(given, span)
             if not _is_schema(given):
                 return given
     for event in events:
@@ -100,6 +103,18 @@ def tool_input(span: Facts, events: Sequence[Event]) -> Value:
     if span.input_messages is not None:
         return structured(span.input_messages)
     return None
+
+
+def _printed(given: Value, span: Facts) -> Value:
+    """OpenLIT's decorator prints the keyword arguments of a function, and the positional ones beside them."""
+    if isinstance(given, str) and given[:1] == "{":
+        given = parse_repr(given)[1] if parse_repr(given)[0] else given
+    positional = span.rest.get("function.args")
+    if given == {} and isinstance(positional, str) and positional != "()":
+        ok, values = parse_repr(positional)
+        if ok and isinstance(values, list):
+            return values[0] if len(values) == 1 else values
+    return given
 
 
 def _is_schema(value: Value) -> bool:

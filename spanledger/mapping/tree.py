@@ -12,8 +12,21 @@ import msgspec
 
 from spanledger.mapping.coerce import text
 from spanledger.mapping.cost import Call, PriceList
-from spanledger.mapping.dialects.base import AGENT, CHAIN, EMBED, LLM, MERGE, PASS, RERANK, TOOL, WEAK_CHAIN, WRAP
+from spanledger.mapping.dialects.base import (
+    AGENT,
+    CHAIN,
+    EMBED,
+    FUNCTION,
+    LLM,
+    MERGE,
+    PASS,
+    RERANK,
+    TOOL,
+    WEAK_CHAIN,
+    WRAP,
+)
 from spanledger.mapping.draft import Draft
+from spanledger.mapping.params import params_of, streaming_of
 from spanledger.mapping.responses import MOST_VIEWS, is_identity
 from spanledger.model.ids import run_id_of_span
 from spanledger.model.records import Cost, Run
@@ -38,8 +51,8 @@ class _Node:
     """
 
     __slots__ = (
-        "around", "billed_below", "billed_calls", "children", "depth", "donor", "draft", "innermost", "is_cut",
-        "is_run", "outer", "parent", "root", "run", "settings", "span_id", "stating", "whole_below",
+        "around", "billed_below", "billed_calls", "children", "depth", "donor", "draft", "holds_runs", "innermost",
+        "is_cut", "is_run", "outer", "parent", "root", "run", "settings", "span_id", "stating", "whole_below",
     )  # fmt: skip
 
     def __init__(self, span_id: str, draft: Draft) -> None:
@@ -53,6 +66,7 @@ class _Node:
         self.depth = 0
         self.run: Run | None = None
         """The resolved run."""
+        self.holds_runs = False
         # Handed up by the children
         self.innermost: dict[str, int] = {}
         """Model calls below that hold none of their type themselves, by type; tools and agents hide theirs."""
@@ -96,12 +110,15 @@ def resolve(
         if not node.is_run or draft.run is None:
             continue
         run = node.run = msgspec.structs.replace(draft.run)
+        if draft.kind == FUNCTION and node.holds_runs:
+            run.type, run.tool = CHAIN, None
         run.parent_run_id = _parent_run_id(project_id, trace_id, node)
         if run.type == CHAIN and getattr(draft.span, "kind_vercel", None) is not None:
             if _calls_tools(node):
                 run.type = AGENT
             elif _is_unanswered(node):
                 run.type = LLM
+                run.params, run.streaming = params_of(draft.span, None), streaming_of(draft.span, None)
         _inherit(run, node, only)
         if run.type in _BILLABLE:
             _complete(run, node)
@@ -154,6 +171,7 @@ def _keep_weak_chains(ordered: list[_Node]) -> None:
     for node in ordered:
         if node.draft.kind == WEAK_CHAIN and node.span_id in below and node.draft.run is not None:
             node.is_run = True
+        node.holds_runs = node.span_id in below
         if (node.is_run or node.span_id in below) and node.parent is not None:
             below.add(node.parent.span_id)
 
@@ -332,6 +350,8 @@ def _complete(run: Run, node: _Node) -> None:
         value: Value = getattr(run, name)
         if value is None or value in ([], {}):
             setattr(run, name, getattr(around.run, name))
+        elif name == "params":  # a client library's own span states few of them
+            run.params = {**around.run.params, **run.params}
 
 
 def _is_unanswered(node: _Node) -> bool:

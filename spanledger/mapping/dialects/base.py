@@ -18,6 +18,8 @@ WRAP = "wrap"
 """Not a run of its own: its facts fill the gaps of the model calls right below it."""
 WEAK_CHAIN = "weak chain"
 """A run only when a run of a stronger kind stands below it."""
+FUNCTION = "function"
+"""A function that the application marked: a chain when runs stand below it, else a tool."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ DIALECT = Dialect(
             ),
         ),
     ),
+    scopes=("haystack",),
     names=(
         name(r"haystack\.(async_)?pipeline\.run", CHAIN),
         name(r"haystack\.agent\.run", AGENT),

@@ -30,7 +30,7 @@ DIALECT = Dialect(
     code="llama_index",
     title="LlamaIndex OpenTelemetry",
     rank=74,
-    keys={"llamaindex.run_id": "run_group"},
+    keys={"llamaindex.run_id": "run_group", "llamaindex.step.input_summary": "step_input"},
     events={
         "LLMChatStartEvent": {
             **_MODEL,

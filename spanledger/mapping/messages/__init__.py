@@ -19,7 +19,7 @@ from typing import Any
 from spanledger.mapping.messages import detect, events, indexed, tools, vercel
 from spanledger.mapping.messages.events import Direction
 from spanledger.mapping.messages.jsontext import parse_json, plain, repair_json
-from spanledger.mapping.messages.merge import merge_messages, text_of
+from spanledger.mapping.messages.merge import completed, merge_messages, text_of
 from spanledger.mapping.messages.reader import BLOB_LIMIT, Part, Reader
 from spanledger.mapping.messages.roles import ASSISTANT, TOOL, USER, finish_reasons
 from spanledger.model.records import Message
@@ -29,6 +29,7 @@ __all__ = [
     "BLOB_LIMIT",
     "Direction",
     "Part",
+    "completed",
     "event_message",
     "finish_reasons",
     "indexed_messages",
@@ -73,6 +74,7 @@ def parse_messages(
     detect.read_any(reader, value, out)
     if nested:
         detect.open_nested(reader, out)
+    reader.settle()
     return out
 
 
@@ -103,6 +105,7 @@ def indexed_messages(
     reader = _reader(warnings, key, default_role, blob_limit=blob_limit)
     out: list[Message] = []
     indexed.read_indexed(reader, group, out)
+    reader.settle()
     return out
 
 
@@ -117,6 +120,7 @@ def openinference_messages(
         indexed.read_openinference(reader, group, out)
     else:
         indexed.read_completions(reader, group, out)
+    reader.settle()
     return out
 
 
@@ -244,6 +248,7 @@ def _body_messages(reader: Reader, body: Value) -> list[Message]:
     out: list[Message] = []
     if isinstance(body, dict | list):
         detect.read_value(reader, body, out)
+    reader.settle()
     return out
 
 

@@ -31,6 +31,57 @@ def merge_messages(*carriers: list[Message]) -> list[Message]:
     return _without_repeated_results(merged)
 
 
+def completed(messages: list[Message], fuller: list[Message]) -> list[Message]:
+    """Messages with what a fuller carrier of the same conversation still has, as a new list where anything changed.
+
+    OpenInference loses ids of calls (Haystack), empty arguments (OpenAI Agents), all but the last of several
+    results (Anthropic for JavaScript) and all but the first choice (OpenAI for JavaScript), while the whole body
+    stands beside it. The fuller carrier is taken whole where it holds more; else only gaps are filled.
+    """
+    if len(fuller) >= len(messages) and _told(fuller) > _told(messages):
+        return fuller
+    changed = False
+    result = messages
+    for kind in ("tool_call", "tool_call_response"):
+        mine, theirs = _parts(result, kind), _parts(fuller, kind)
+        if len(mine) != len(theirs) or not any(_lacks(part) for part in mine):
+            continue
+        if any(_contradict(part, other) for part, other in zip(mine, theirs, strict=True)):
+            continue
+        if not changed:
+            result, changed = [_copy(message) for message in messages], True
+            mine = _parts(result, kind)
+        for part, other in zip(mine, theirs, strict=True):
+            for key, value in other.items():
+                if part.get(key) is None:
+                    part[key] = value
+    return result
+
+
+def _told(messages: list[Message]) -> int:
+    """How much is said: messages with content, and results of tools."""
+    speaking = sum(1 for message in messages if any(_speaks(part) for part in message["parts"]))
+    return speaking + sum(1 for part in _parts(messages, "tool_call_response") if part["response"] is not None)
+
+
+def _speaks(part: Part) -> bool:
+    return part.get("content", part.get("response", part)) is not None
+
+
+def _parts(messages: list[Message], kind: str) -> list[Part]:
+    return [part for message in messages for part in message["parts"] if part["type"] == kind]
+
+
+def _lacks(part: Part) -> bool:
+    """Whether something of a call or a result is not there."""
+    return part["id"] is None or part["arguments" if part["type"] == "tool_call" else "response"] is None
+
+
+def _contradict(part: Part, other: Part) -> bool:
+    keys = ("id", "name") if part["type"] == "tool_call" else ("id",)
+    return any(part.get(key) is not None and other.get(key) is not None and part[key] != other[key] for key in keys)
+
+
 def text_of(messages: Iterable[Message]) -> str:
     """All text parts, one per line."""
     return "\n".join(

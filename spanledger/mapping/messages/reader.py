@@ -25,7 +25,18 @@ MAX_NESTING: Final = 8
 class Reader:
     """State of one call: where warnings go, limits, and what earlier messages of the same list said."""
 
-    __slots__ = ("blob_limit", "foldable", "key", "output", "pending", "pending_of", "strict", "tool_names", "warnings")
+    __slots__ = (
+        "blob_limit",
+        "foldable",
+        "key",
+        "output",
+        "pending",
+        "pending_of",
+        "strict",
+        "tool_names",
+        "unlinked",
+        "warnings",
+    )
 
     def __init__(
         self,
@@ -49,6 +60,8 @@ class Reader:
         """Id → tool of the calls that no result has answered yet."""
         self.pending_of: dict[str, deque[str]] = {}
         """Tool → ids of its calls, answered ones included."""
+        self.unlinked: list[Part] = []
+        """Results without an id or a name since the last answer that asked for several calls."""
         self.foldable: Message | None = None
         """The last message, while further items of the same response belong into it (OpenAI Responses)."""
 
@@ -70,6 +83,8 @@ class Reader:
         assistant's message (hosted tools) stay where they were, and split it.
         """
         self.foldable = None
+        if role == ASSISTANT:
+            self.settle()
         results = False
         for part in parts:
             kind = part["type"]
@@ -103,7 +118,7 @@ class Reader:
 
     def _link(self, part: Part) -> None:
         """Give a result without an id the one of the call that it can only answer: the oldest open call of its tool,
-        or the only open one (Langfuse for JS and OpenLIT for JS leave the id out)."""
+        or the only open one (Langfuse for JS and OpenLIT for JS leave the id out); else see `settle`."""
         if part["id"]:
             self.pending.pop(part["id"], None)
             return
@@ -117,6 +132,16 @@ class Reader:
                     return
         elif len(self.pending) == 1:
             part["id"], _ = self.pending.popitem()
+        else:
+            self.unlinked.append(part)
+
+    def settle(self) -> None:
+        """Where as many results came without ids as calls were open, they answer the calls in their order."""
+        if self.unlinked and len(self.unlinked) == len(self.pending):
+            for part, id_ in zip(self.unlinked, self.pending, strict=True):
+                part["id"] = id_
+            self.pending.clear()
+        self.unlinked = []
 
     def _split(self, out: list[Message], parts: list[Part], name: Value, finish_reason: str | None) -> None:
         said: list[Part] = []

@@ -1,0 +1,191 @@
+"""Facts that stand in a framework's own values: agents' names, tool calls, marked functions, routes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from spanledger.model.span import Value
+from tests.mapping.build import Ledger, chat, only_run, span
+
+LLAMA = "llamaindex.opentelemetry.tracer"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"input.value": json.dumps({"ev": "AgentInput(input=[], current_agent_name='planner')"})},
+        {"output.value": json.dumps({"result": {"current_agent_name": "planner"}})},
+        {"output.value": json.dumps({"messages": [{"type": "ai", "name": "planner", "content": "hi"}]})},
+        {
+            "output.value": json.dumps(
+                {
+                    "messages": [
+                        {"lc": 1, "id": ["langchain_core", "messages", "AIMessage"], "kwargs": {"name": "planner"}}
+                    ]
+                }
+            )
+        },
+        {"metadata": json.dumps({"lc_agent_name": "planner"})},
+        {"graph.node.id": "planner"},
+    ],
+)
+def test_an_agent_is_named_where_its_framework_says_so(attributes: dict[str, Value]) -> None:
+    run = only_run(span({"openinference.span.kind": "CHAIN", **attributes}, name="step"))
+
+    assert (run.agent or {})["name"] == "planner"
+
+
+@pytest.mark.parametrize("identity", ["7f3a2c10-6494-46d4-8371-2e26eb1dfc1f", "asst_x1", "42"])
+def test_an_agents_id_that_is_no_name_does_not_become_one(identity: str) -> None:
+    run = only_run(span({"openinference.span.kind": "AGENT", "graph.node.id": identity}, name="step"))
+
+    assert run.agent == {"id": identity}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("get_weather.__call__", "get_weather"), ("geo_crew.kickoff", "geo_crew"), ("Writer._execute_core", "Writer")],
+)
+def test_the_method_that_was_wrapped_is_no_part_of_the_name(name: str, shown: str) -> None:
+    assert only_run(span({"openinference.span.kind": "TOOL"}, name=name)).name == shown
+
+
+def test_a_llama_index_tool_is_the_call_that_its_event_tells() -> None:
+    summary = "ToolCall(tool_name='get_weather', tool_kwargs={'city': 'Rome'}, tool_id='call_1')"
+
+    run = only_run(span({"llamaindex.step.input_summary": summary}, name="FunctionTool.acall", scope=LLAMA))
+
+    assert (run.type, run.name, run.input) == ("tool", "get_weather", {"city": "Rome"})
+    assert run.tool == {"name": "get_weather", "call_id": "call_1"}
+    assert run.attributes["llamaindex.step.input_summary"] == summary
+
+
+def test_a_summary_that_was_cut_names_nothing() -> None:
+    cut = "ToolCall(tool_name='get_weather', tool_kwargs={'city': 'Ro..."
+
+    run = only_run(span({"llamaindex.step.input_summary": cut}, name="FunctionTool.acall", scope=LLAMA))
+
+    assert (run.name, run.input) == ("FunctionTool.acall", None)
+
+
+def test_a_marked_function_without_runs_below_is_a_tool() -> None:
+    attributes: dict[str, Value] = {"function.kwargs": "{'city': 'Rome'}", "gen_ai.output.messages": "22 degrees"}
+
+    run = only_run(span(attributes, name="get_weather", scope="openlit"))
+
+    assert (run.type, run.name, run.output) == ("tool", "get_weather", "22 degrees")
+    assert run.tool == {"name": "get_weather"}
+
+
+@pytest.mark.parametrize(
+    ("named", "positional", "given"),
+    [
+        ("{'city': 'Rome'}", "()", {"city": "Rome"}),
+        ("{}", "('Rome',)", "Rome"),
+        ("{}", "('Rome', 2)", ["Rome", 2]),
+        ("{}", "()", {}),
+    ],
+)
+def test_a_marked_functions_arguments_are_read_as_python_prints_them(named: str, positional: str, given: Value) -> None:
+    attributes: dict[str, Value] = {"function.kwargs": named, "function.args": positional}
+
+    assert only_run(span(attributes, name="get_weather", scope="openlit")).input == given
+
+
+def test_a_marked_function_with_runs_below_is_a_chain() -> None:
+    ledger = Ledger(
+        span({"function.kwargs": "{}"}, name="plan", scope="openlit", id=1),
+        chat(id=2, parent=1),
+    )
+
+    assert (ledger.run(1).type, ledger.run(1).tool) == ("chain", None)
+
+
+def test_a_component_that_runs_all_tools_of_an_answer_hides_none_of_them() -> None:
+    asked = [
+        {
+            "role": "assistant",
+            "parts": [{"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Rome"}}],
+        }
+    ]
+    answered = [*asked, {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_1", "response": "22"}]}]
+    ledger = Ledger(
+        chat({"gen_ai.output.messages": json.dumps(asked)}, id=1, start=0, end=1),
+        span(
+            {"haystack.component.name": "tool_invoker", "haystack.component.type": "ToolInvoker"},
+            name="haystack.component.run",
+            scope="haystack",
+            id=2,
+        ),
+        chat({"gen_ai.input.messages": json.dumps(answered)}, id=3, start=2, end=3),
+    )
+
+    assert sorted(run.name for run in ledger.runs if run.type == "tool") == ["get_weather", "tool_invoker"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "provider", "model", "asked"),
+    [
+        ("openinference.instrumentation.litellm", "openai", "openai/gpt-4o", "gpt-4o"),
+        ("litellm", "bedrock", "bedrock/us.amazon.nova-lite-v1:0", "us.amazon.nova-lite-v1:0"),
+        ("litellm", "groq", "openai/gpt-oss-120b", "openai/gpt-oss-120b"),
+        ("", "groq", "groq/compound", "groq/compound"),
+    ],
+)
+def test_a_litellm_route_is_no_part_of_the_model(scope: str, provider: str, model: str, asked: str) -> None:
+    assert only_run(chat(provider=provider, model=model, scope=scope)).request_model == asked
+
+
+def test_an_aborted_ai_sdk_stream_is_a_streamed_model_call() -> None:
+    attributes: dict[str, Value] = {
+        "ai.operationId": "ai.streamText",
+        "ai.model.id": "gpt-4o",
+        "ai.settings.maxTokens": 9,
+    }
+
+    run = only_run(span(attributes, name="ai.streamText", scope="ai"))
+
+    assert (run.type, run.streaming, run.params["max_tokens"]) == ("llm", True, 9)
+
+
+def test_parameters_that_only_the_outer_span_of_a_call_states_are_the_calls() -> None:
+    ledger = Ledger(
+        chat({"gen_ai.request.temperature": 0.7, "gen_ai.request.max_tokens": 5}, tokens=None, id=1),
+        chat({"gen_ai.request.max_tokens": 1024}, id=2, parent=1),
+    )
+
+    assert ledger.run(2).params == {"temperature": 0.7, "max_tokens": 1024}
+
+
+def test_llama_indexes_num_output_is_the_limit_of_the_answer() -> None:
+    written = json.dumps({"num_output": 64, "context_window": 128_000})
+
+    assert only_run(chat({"llm.invocation_parameters": written})).params == {"max_tokens": 64}
+
+
+def test_a_logfire_span_of_javascript_is_a_chain_when_it_holds_runs() -> None:
+    ledger = Ledger(
+        span({"logfire.msg": "orchestrator"}, name="orchestrator", scope="logfire", id=1), chat(id=2, parent=1)
+    )
+
+    assert (ledger.run(1).type, ledger.run(1).name) == ("chain", "orchestrator")
+
+
+def test_langfuse_tells_the_size_of_vectors_instead_of_the_vectors() -> None:
+    attributes: dict[str, Value] = {
+        "langfuse.observation.type": "embedding",
+        "langfuse.observation.model.name": "text-embedding-3-small",
+        "langfuse.observation.output": '{"dimensions": 1536, "count": 1}',
+    }
+
+    assert only_run(span(attributes)).params["dimensions"] == 1536
+
+
+def test_instructions_of_a_failed_pydantic_call_stand_among_its_parameters() -> None:
+    parameters = json.dumps({"function_tools": [], "instruction_parts": [{"content": "Be brief", "dynamic": False}]})
+
+    run = only_run(chat({"model_request_parameters": parameters}, tokens=None, scope="pydantic-ai"))
+
+    assert run.input == [{"role": "system", "parts": [{"type": "text", "content": "Be brief"}]}]
