@@ -1,14 +1,8 @@
-"""Dead letters: what no mapping or no store can ever take, kept with the reason for a person to look at.
-
-They stand in the log's own database, so that a letter and the cursor which passes its record share one order of
-commits: a cursor never gets past something that is neither written nor here.
-"""
+"""Dead letters: what no mapping or no store can ever take, kept with the reason for a person to look at."""
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -57,6 +51,19 @@ class StoredLetter:
     letter: DeadLetter
 
 
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which letters are meant; None is no condition."""
+
+    source: str | None = None
+    """Name of the exporter, `mapping` or `log`."""
+    reason: str | None = None
+    """Part of the reason, in upper or lower case."""
+    project_id: str | None = None
+    before_ns: int | None = None
+    """Kept before this time."""
+
+
 def letter_of_record(source: str, record: Record, reason: str) -> DeadLetter:
     """A record that an exporter cannot write."""
     kind, project_id, record_id = record_key(record)
@@ -70,10 +77,12 @@ def letter_of_item(project_id: str, seq: int, index: int, item: Item, reason: st
     return DeadLetter(LetterKind.ITEM, "mapping", reason, project_id, seq, "json", _json(item), key)
 
 
-def letter_of_entry(source: str, project_id: str, seq: int, content_type: str, body: bytes, reason: str) -> DeadLetter:
-    """A body that cannot be read or decoded any more."""
-    key = _digest(source, "entry", str(seq))
-    return DeadLetter(LetterKind.ENTRY, source, reason, project_id, seq, content_type, body, key)
+def letter_of_entry(
+    source: str, project_id: str, seq: int, content_type: str, body: bytes, reason: str, *, name: str | None = None
+) -> DeadLetter:
+    """A body that cannot be read or decoded any more. `name` tells it from others where `seq` does not."""
+    digest = _digest(source, "entry", name if name is not None else str(seq))
+    return DeadLetter(LetterKind.ENTRY, source, reason, project_id, seq, content_type, body, digest)
 
 
 def record_key(record: Record) -> tuple[str, str, str]:
@@ -137,71 +146,3 @@ def _plain(value: object, depth: int) -> Any:
             return {name: _plain(getattr(value, name), depth - 1) for name in value.__struct_fields__}
         case _:
             return _plain(_slots(value), depth - 1)
-
-
-class DeadLetterTable:
-    """The letters in the log's database. Synchronous; transactions are the caller's."""
-
-    SCHEMA = """
-        CREATE TABLE IF NOT EXISTS dead_letters (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            key BLOB NOT NULL UNIQUE,
-            at_ns INTEGER NOT NULL,
-            size INTEGER NOT NULL,
-            kind TEXT NOT NULL,
-            source TEXT NOT NULL,
-            reason TEXT NOT NULL,
-            project_id TEXT NOT NULL,
-            seq INTEGER NOT NULL,
-            content_type TEXT NOT NULL,
-            content BLOB NOT NULL
-        );
-        CREATE INDEX IF NOT EXISTS dead_letter_sizes ON dead_letters (id, size);
-    """
-    _COLUMNS = "id, at_ns, kind, source, reason, project_id, seq, content_type, content, key"
-
-    def __init__(self, connection: sqlite3.Connection, max_bytes: int) -> None:
-        self._connection = connection
-        self._max_bytes = max_bytes
-
-    def add(self, letters: Sequence[DeadLetter], at_ns: int) -> int:
-        """Add letters, then drop the oldest beyond the bound; how many were dropped. The newest always stays."""
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO dead_letters"
-            " (key, at_ns, size, kind, source, reason, project_id, seq, content_type, content)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    *(one.key, at_ns, len(one.content), one.kind, one.source),
-                    *(one.reason, one.project_id, one.seq, one.content_type, one.content),
-                )
-                for one in letters
-            ],
-        )
-        (excess,) = self._connection.execute(
-            "SELECT coalesce(sum(size), 0) - ? FROM dead_letters", (self._max_bytes,)
-        ).fetchone()
-        if excess <= 0:
-            return 0
-        return self._connection.execute(
-            "DELETE FROM dead_letters WHERE id < (SELECT max(id) FROM dead_letters) AND id <= ("
-            " SELECT id FROM (SELECT id, sum(size) OVER (ORDER BY id) AS freed FROM dead_letters)"
-            " WHERE freed >= ? LIMIT 1)",
-            (excess,),
-        ).rowcount
-
-    def list(self, after: int, limit: int) -> list[StoredLetter]:
-        """Letters with id > after, oldest first."""
-        rows = self._connection.execute(
-            f"SELECT {self._COLUMNS} FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608
-            (after, limit),
-        ).fetchall()
-        return [
-            StoredLetter(row[0], row[1], DeadLetter(LetterKind(row[2]), *row[3:10]))  # the columns in the class's order
-            for row in rows
-        ]
-
-    def count(self) -> int:
-        """How many there are."""
-        (count,) = self._connection.execute("SELECT count(*) FROM dead_letters").fetchone()
-        return int(count)

@@ -10,6 +10,7 @@ from typing import Final
 
 from spanledger.errors import LogError
 
+NAME: Final = "lock"
 _POLL_SECONDS: Final = 0.05
 
 
@@ -17,7 +18,7 @@ class DirectoryLock:
     """An advisory lock on `<directory>/lock`. The kernel drops it when its holder dies, however it dies."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / "lock"
+        self._path = directory / NAME
         self._descriptor: int | None = None
 
     def acquire(self, timeout: float) -> None:
@@ -50,3 +51,19 @@ class DirectoryLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def holder(directory: Path) -> str | None:
+    """The process that has the log in a directory open, as its id, or `unknown`; None when nobody has."""
+    try:
+        descriptor = os.open(directory / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        # A shared lock, for no longer than it takes to ask: one who opens the log meanwhile tries again.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+    finally:
+        os.close(descriptor)
+    return None

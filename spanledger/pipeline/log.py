@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,10 +16,9 @@ from spanledger.pipeline.capacity import Capacity
 from spanledger.pipeline.clock import Clock, SystemClock, Timer
 from spanledger.pipeline.dead_letters import DeadLetter, StoredLetter
 from spanledger.pipeline.directory_lock import DirectoryLock
-from spanledger.pipeline.log_file import Content, LogFile, is_damage, is_full
-from spanledger.pipeline.log_reader import LogReader
+from spanledger.pipeline.log_file import Content, LogFile, is_full
+from spanledger.pipeline.log_reader import read
 from spanledger.pipeline.log_writer import LogWriter, log_error
-from spanledger.pipeline.salvage import Salvaged
 from spanledger.pipeline.settings import FileStorageSettings, WhenFull
 from spanledger.pipeline.status import LogStatus
 
@@ -56,7 +54,6 @@ class DurableLog(Log):
         self._clock = clock if clock is not None else SystemClock()
         self._lock = DirectoryLock(settings.directory)
         self._file = LogFile(settings)
-        self._reader = LogReader(settings)
         self._capacity = Capacity(settings.max_bytes, self._clock)
         self._listener: CommitListener | None = None
         self._writer: LogWriter | None = None
@@ -69,9 +66,8 @@ class DurableLog(Log):
         self._trimming: set[asyncio.Task[None]] = set()
         self._may_squeeze = True
         self._closing = False
-        self._uncommitted_bytes = 0
         self._next_seq = 1
-        self._last_seq = self._last_received_ns = self._dead_letters = self._salvages = 0
+        self._last_seq = self._last_received_ns = self._dead_letters = self._torn_bytes = 0
         self._appended = self._appended_bytes = self._commits = 0
         self._refused = self._dropped = self._damaged = self._dead_letters_dropped = 0
 
@@ -82,8 +78,13 @@ class DurableLog(Log):
         self._last_seq, self._next_seq = content.last_seq, content.last_seq + 1
         self._last_received_ns = content.last_received_ns
         self._dead_letters = content.dead_letters
-        self._salvages = 1 if content.salvaged is not None else 0
-        self._writer = LogWriter(self._file, loop, self._salvaged)
+        self._damaged, self._torn_bytes = content.damaged, content.torn_bytes
+        if content.torn_bytes:
+            logger.warning(
+                "cut %d bytes off the end of the log in %s: a commit that was never finished, and never acknowledged",
+                *(content.torn_bytes, self._settings.directory),
+            )
+        self._writer = LogWriter(self._file, loop)
         self._read_pool = ThreadPoolExecutor(1, thread_name_prefix="spanledger-log-read")
 
     def _open(self) -> Content:
@@ -94,7 +95,7 @@ class DurableLog(Log):
         except OSError as error:
             raise LogError(f"cannot use {directory} for the log: {error.strerror}") from error
         try:
-            return self._file.open()
+            return self._file.open(self._clock.time_ns())
         except BaseException:
             self._lock.release()
             raise
@@ -111,8 +112,7 @@ class DurableLog(Log):
         self._capacity.give_up(LogError("the log is closed"))
         self._commit_group()
         self._writer = self._read_pool = None
-        await asyncio.get_running_loop().run_in_executor(pool, self._reader.close)
-        pool.shutdown()
+        await asyncio.get_running_loop().run_in_executor(None, pool.shutdown)
         await writer.close()
         self._lock.release()
 
@@ -139,7 +139,6 @@ class DurableLog(Log):
         append = _Append(entry, received, asyncio.get_running_loop().create_future())
         self._group.append(append)
         self._group_bytes += entry.size
-        self._uncommitted_bytes += entry.size
         if self._group_bytes >= _GROUP_BYTES or self._settings.group_commit == 0:
             asyncio.get_running_loop().call_soon(self._commit_group)
         elif self._group_timer is None:
@@ -185,8 +184,15 @@ class DurableLog(Log):
         entries = [append.entry for append in group]
         size = sum(entry.size for entry in entries)
 
-        def done(_: None) -> None:
-            self._uncommitted_bytes -= size
+        def settle(error: Exception | None) -> None:
+            if error is not None:
+                self._capacity.undo(size)
+                if is_full(error):
+                    self._refused += len(group)
+                for one in group:
+                    if not one.future.done():
+                        one.future.set_exception(self._append_error(error))
+                return
             self._last_seq = entries[-1].seq
             self._appended += len(group)
             self._appended_bytes += size
@@ -197,16 +203,7 @@ class DurableLog(Log):
                 if not one.future.done():  # its caller was cancelled; the entry stays
                     one.future.set_result(one.entry.seq)
 
-        def failed(error: Exception) -> None:
-            self._uncommitted_bytes -= size
-            self._capacity.undo(size)
-            if is_full(error):
-                self._refused += len(group)
-            for one in group:
-                if not one.future.done():
-                    one.future.set_exception(self._append_error(error))
-
-        self._writer.submit(lambda file: file.insert(entries), done, failed)
+        self._writer.append(entries, settle)
 
     def _append_error(self, error: Exception) -> SpanledgerError:
         if is_full(error):
@@ -214,18 +211,19 @@ class DurableLog(Log):
         return log_error(error)
 
     async def read(self, after: int, until: int, max_bytes: int) -> Chunk:
-        extract = await self._read(lambda reader: reader.read(after, until, max_bytes))
+        extract = await self._read(lambda: read(self._file, after, until, max_bytes))
         if extract.damaged:
             at_ns = self._clock.time_ns()
-            self._capacity.release(await self._run(lambda file: file.quarantine(extract.damaged, at_ns)))
-            self._damaged += len(extract.damaged)
-            self._dead_letters += len(extract.damaged)
-            for letter in extract.damaged:
-                logger.error("entry %d of the log is now a dead letter: %s", letter.seq, letter.reason)
+
+            def quarantine(file: LogFile) -> tuple[int, int]:
+                return file.quarantine(extract.damaged, at_ns), file.dead_letters.count()
+
+            fresh, self._dead_letters = await self._run(quarantine)
+            self._damaged += fresh
         return Chunk(extract.entries, extract.through)
 
     async def warm_up_start(self, before: int) -> int:
-        return await self._read(lambda reader: reader.warm_up_start(before))
+        return await self._read(lambda: self._file.warm_up_start(before))
 
     async def register(self, names: Sequence[str]) -> dict[str, int]:
         cursors, forgotten = await self._run(lambda file: file.register(names))
@@ -256,7 +254,7 @@ class DurableLog(Log):
             logger.error("dropped the %d oldest dead letters: their bound is reached", dropped)
 
     async def dead_letters(self, after: int = 0, limit: int = 100) -> list[StoredLetter]:
-        return await self._read(lambda reader: reader.dead_letters().list(after, limit))
+        return await self._run(lambda file: file.dead_letters.list(after, limit))
 
     def status(self) -> LogStatus:
         return LogStatus(
@@ -266,7 +264,7 @@ class DurableLog(Log):
             refused=self._refused,
             dropped=self._dropped,
             damaged=self._damaged,
-            salvages=self._salvages,
+            torn_bytes=self._torn_bytes,
             bytes=self._capacity.used,
             max_bytes=self._capacity.max_bytes,
             last_seq=self._last_seq,
@@ -280,36 +278,22 @@ class DurableLog(Log):
             raise LogError("the log is not open")
         return self._writer
 
-    async def _run(self, job: Callable[[LogFile], T], *, alone: bool = False) -> T:
+    async def _run(self, job: Callable[[LogFile], T]) -> T:
         try:
-            return await self._open_writer().run(job, alone=alone)
-        except (sqlite3.Error, OSError) as error:
+            return await self._open_writer().run(job)
+        except OSError as error:
             raise log_error(error) from error
 
-    async def _read(self, job: Callable[[LogReader], T]) -> T:
+    async def _read(self, job: Callable[[], T]) -> T:
         if self._read_pool is None:
             raise LogError("the log is not open")
-        loop, salvages = asyncio.get_running_loop(), self._salvages
         try:
-            return await loop.run_in_executor(self._read_pool, job, self._reader)
-        except sqlite3.Error as error:
-            if not is_damage(error):
-                raise LogError(f"the log cannot be read: {error}") from error
-        try:
-            if salvages == self._salvages:
-                await self._open_writer().salvage()
-            return await loop.run_in_executor(self._read_pool, job, self._reader)
-        except (sqlite3.Error, OSError) as error:
-            raise LogError(f"the log is damaged and cannot be saved: {error}") from error
-
-    def _salvaged(self, salvaged: Salvaged) -> None:
-        self._salvages += 1
-        self._capacity.used = salvaged.bytes + self._uncommitted_bytes
-        if self._read_pool is not None:
-            self._read_pool.submit(self._reader.close)  # it still reads the damaged file
+            return await asyncio.get_running_loop().run_in_executor(self._read_pool, job)
+        except OSError as error:
+            raise LogError(f"the log cannot be read: {error}") from error
 
     def _trim_soon(self) -> None:
-        """Delete what every cursor passed. Not after every batch, because each time costs a transaction."""
+        """Delete what every cursor passed. Not after every batch, because each time costs a look at the warm-up."""
         if self._trim_timer is not None:
             self._trim_timer.cancel()
             self._trim_timer = None
@@ -324,15 +308,9 @@ class DurableLog(Log):
         async with self._trim_lock:
             capacity = self._capacity
             try:
-                more = True
-                while more and not self._closing:
-                    freed, more = await self._run(lambda file: file.trim(keep_warm_up=True))
-                    capacity.release(freed)
-                while self._may_squeeze and capacity.used + wanted > capacity.max_bytes and not self._closing:
-                    freed, self._may_squeeze = await self._run(lambda file: file.trim(keep_warm_up=False))
-                    capacity.release(freed)
-                more = True
-                while more and not self._closing:
-                    more = await self._run(LogFile.give_back, alone=True)
+                capacity.release(await self._run(lambda file: file.trim(keep_warm_up=True)))
+                if self._may_squeeze and capacity.used + wanted > capacity.max_bytes and not self._closing:
+                    capacity.release(await self._run(lambda file: file.trim(keep_warm_up=False)))
+                    self._may_squeeze = False
             except LogError as error:
                 logger.warning("delivered entries stay in the log for now: %s", error)

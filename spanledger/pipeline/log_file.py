@@ -1,64 +1,36 @@
-"""The log's file: one SQLite database in WAL mode. Synchronous; `DurableLog` gives it a thread.
+"""The files of the log in one directory: segments of entries, cursors, dead letters. Synchronous; `DurableLog` gives it
+a thread.
 
-SQLite brings what a log format of one's own would have to prove: checksummed frames whose torn tail is cut at
-recovery, one order of commits for entries, cursors and dead letters, and space that is reused. It is not free. Measured
-on two shared cores, in groups of 20, append, sync and deletion together: 5.5 µs CPU per kB for entries of 4 kB, 3.2 at
-40 kB; a bare segment file with fdatasync takes 2.4 and 2.1. The thread holds no interpreter lock meanwhile.
+A log of one's own has to prove what a database brings: that a torn end is cut, that damage costs only what it hit, that
+no order of crashes loses a cursor. It is worth it. Measured with `benchmarks/log.py` on two shared cores, CPU per kB
+for append, sync, cursors and deletion in groups of 20: docs/delivery.md has the figures, SQLite's beside them.
 """
 
 from __future__ import annotations
 
-import contextlib
+import errno
+import logging
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from spanledger.errors import LogError
 from spanledger.pipeline.base import Entry
-from spanledger.pipeline.dead_letters import DeadLetter, DeadLetterTable
-from spanledger.pipeline.salvage import Salvaged, finish_salvage, salvage
+from spanledger.pipeline.cursor_file import CursorFile
+from spanledger.pipeline.dead_letters import DeadLetter, letter_of_entry
+from spanledger.pipeline.framing import Damage, Head, described
+from spanledger.pipeline.letter_box import LetterBox, damaged_directory
+from spanledger.pipeline.segment import SALT_BYTES, SUFFIX, Segment, salt_of, sync_directory
 from spanledger.pipeline.settings import FileStorageSettings, WarmUpSettings
 
-try:
-    from isal.isal_zlib import crc32  # the same polynomial as zlib's, 0.03 instead of 0.39 µs per kB
-except ImportError:
-    from zlib import crc32
+logger = logging.getLogger(__name__)
 
-NAME: Final = "log.db"
-_APPLICATION_ID: Final = 0x53504C47  # "SPLG"
-_VERSION: Final = 1
-_TRIM_ENTRIES: Final = 1000
-"""Entries one transaction deletes: some 10 ms, so that appends in between do not notice."""
-_PAGE_BYTES: Final = 8192
-"""Less CPU than 4096 at every size of entry (a sixth at 40 kB), and than 16384 for small ones."""
-_VACUUM_PAGES: Final = 512
-_FREE_PAGES_KEPT: Final = 8192
-"""Free pages (64 MiB) that are kept for reuse; more are given back to the file system after an outage."""
-
-_SCHEMA: Final = f"""
-    CREATE TABLE IF NOT EXISTS entries (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        received_ns INTEGER NOT NULL,
-        size INTEGER NOT NULL,
-        project_id TEXT NOT NULL,
-        signal TEXT NOT NULL,
-        encoding TEXT NOT NULL,
-        crc INTEGER NOT NULL,
-        body BLOB NOT NULL
-    );
-    -- Sums over sizes must not touch the bodies.
-    CREATE INDEX IF NOT EXISTS entry_sizes ON entries (seq, size, received_ns);
-    CREATE TABLE IF NOT EXISTS cursors (
-        name TEXT PRIMARY KEY, seq INTEGER NOT NULL, crc INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-    {DeadLetterTable.SCHEMA}
-    PRAGMA user_version = {_VERSION};
-    PRAGMA application_id = {_APPLICATION_ID};
-"""
+_OLD_LOG: Final = "log.db"
+"""The log of the first, unreleased versions, in SQLite."""
+_SEGMENTS: Final = 8
+"""A log has room for so many segments at least, so that it gives room back in steps that are small beside its bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,276 +41,263 @@ class Content:
     last_seq: int
     last_received_ns: int
     dead_letters: int
-    salvaged: Salvaged | None
+    damaged: int
+    """Entries, and stretches between entries, that could not be read back."""
+    torn_bytes: int
+    """What a crash in the middle of a commit had left at the end, cut off now. Nobody was told that it is safe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """An entry, or a stretch between entries, that cannot be read back."""
+
+    segment: Segment
+    stretch: Damage
+    letter: DeadLetter | None
+    """None for a stretch."""
 
 
 class NoRoom(LogError):
     """The disk has less room than must stay free."""
 
 
-def primary_code(error: Exception) -> int:
-    """SQLite's primary result code; 0 for other errors."""
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF
-
-
-def is_damage(error: Exception) -> bool:
-    """Whether the database itself is broken, as opposed to a disk that is full or away."""
-    return primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
 def is_full(error: Exception) -> bool:
     """Whether there was no room on the disk."""
-    return isinstance(error, NoRoom) or primary_code(error) == sqlite3.SQLITE_FULL
-
-
-def checksum(entry: Entry) -> int:
-    """CRC-32 over all fields: a flipped bit must not move an entry to another project either."""
-    head = f"{entry.seq}\0{entry.received_ns}\0{entry.project_id}\0{entry.signal}\0{entry.encoding}\0"
-    return crc32(entry.body, crc32(head.encode("utf-8", "surrogatepass")))
-
-
-def _cursor_crc(name: str, seq: int) -> int:
-    return crc32(f"{name}\0{seq}".encode("utf-8", "surrogatepass"))
+    return isinstance(error, NoRoom) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
 
 
 class LogFile:
-    """The one connection that writes. The directory must be locked by the caller."""
+    """What one thread writes. The directory must be locked by the caller."""
 
     def __init__(self, settings: FileStorageSettings) -> None:
         self._directory = settings.directory
-        self._path = settings.directory / NAME
         self._settings = settings
-        self._connection: sqlite3.Connection | None = None
+        self._segment_bytes = max(min(settings.segment_bytes, settings.max_bytes // _SEGMENTS), 1)
+        self._cursors = CursorFile(settings.directory)
+        self._salt = b""
+        self.dead_letters = LetterBox(settings.directory, settings.dead_letters_max_bytes)
+        self.segments: tuple[Segment, ...] = ()
+        """In order. Another thread may take them as they are."""
+        self.head = 0
+        """Entries up to this place are gone, even if a file still holds them."""
 
-    def open(self) -> Content:
-        """Open or create; a damaged file is salvaged first. Raises `LogError`."""
+    # Opening.
+
+    def open(self, now_ns: int) -> Content:
+        """Open or create. Damage is put among the dead letters, which carry `now_ns`. Raises `LogError`."""
         try:
-            finish_salvage(self._directory, NAME)
-            try:
-                self._connect()
-                return self._content(salvaged=None)
-            except sqlite3.DatabaseError as error:
-                if not is_damage(error):
-                    raise
-                return self._content(self.salvage())
-        except (sqlite3.Error, OSError) as error:
+            return self._open(now_ns)
+        except OSError as error:
             self.close()
-            raise LogError(f"cannot open the log {self._path}: {error}") from error
+            raise LogError(f"cannot open the log in {self._directory}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
 
-    def reopen(self) -> None:
-        """Open again after an I/O error: what a failed sync left in the page cache is not to be trusted."""
-        self.close()
-        self._connect()
+    def _open(self, now_ns: int) -> Content:
+        if (self._directory / _OLD_LOG).exists():
+            raise LogError(
+                f"{self._directory / _OLD_LOG} is the log of an older spanledger, which this one cannot read; deliver "
+                "what it holds with the older one, or move it away"
+            )
+        paths = sorted(path for path in self._directory.glob(f"*{SUFFIX}") if path.stem.isdigit())
+        salts = (salt_of(path) for path in reversed(paths))
+        self._salt = self._cursors.read() or next(filter(None, salts), None) or secrets.token_bytes(SALT_BYTES)
+        damaged: list[Damaged] = []
+        torn = last_seq = last_received_ns = 0
+        segments: list[Segment] = []
+        for path in paths:
+            segment = Segment(path, self._salt)
+            recovered = segment.recover(is_last=path == paths[-1])
+            torn += recovered.torn
+            last_seq = max(last_seq, segment.last_seq)
+            last_received_ns = max(last_received_ns, segment.last_received_ns)
+            damaged += [Damaged(segment, stretch, None) for stretch in recovered.damages]
+            damaged += [
+                Damaged(segment, Damage(head.at, head.end), letter_of_damaged(head, body, reason))
+                for head, body, reason in recovered.bad
+            ]
+            segments.append(segment)
+        self._cursors.open(self._salt)
+        letters = 0
+        try:
+            self.dead_letters.open()
+            self.quarantine(damaged, now_ns)
+            letters = self.dead_letters.count()
+        except (LogError, OSError) as error:  # a full disk; what is damaged is met again when it is read
+            logger.warning("the dead letters of %s cannot be written yet: %s", self._directory, error)
+        needed = {id(one.segment) for one in damaged if one.stretch.at not in one.segment.skip}
+        for segment in segments:
+            if not segment.entries and id(segment) not in needed:
+                segment.delete()  # its process was killed before the first append, or all of it was put aside
+        self.segments = tuple(segment for segment in segments if segment.entries or id(segment) in needed)
+        self.trim(keep_warm_up=True)
+        return Content(
+            sum(segment.bytes for segment in self.segments) - self._place(self.head),
+            max(last_seq, *self._cursors.cursors.values(), 0),
+            last_received_ns,
+            letters,
+            len(damaged),
+            torn,
+        )
 
     def close(self) -> None:
         """Close; pending work must have ended."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(sqlite3.Error):  # a disk error here has nothing left to lose
-                connection.close()
+        if self.segments:
+            self.segments[-1].seal()
+        self._cursors.close()
+        self.dead_letters.close()
 
-    def salvage(self) -> Salvaged:
-        """Copy everything readable into a new file, keep the damaged one aside, go on with the copy."""
-        self.close()
-        salvaged = salvage(self._directory, NAME, _connect_writer, _SCHEMA)
-        self._connect()
-        return salvaged
+    # Entries.
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything inside is on disk when the block ends, or nothing."""
-        if self._connection is None:
-            self._connect()
-        connection = self._db
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):  # SQLite has rolled back on its own after some errors
-                connection.execute("ROLLBACK")
-            raise
-
-    def insert(self, entries: Sequence[Entry]) -> None:
-        """Append entries. Raises `NoRoom` before the disk is full to the last byte, so that cursors can still be noted
-        and delivered entries deleted."""
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Append entries and sync them. Raises `OSError`, and `NoRoom` before the disk is full to the last byte;
+        nothing was kept then."""
         disk = os.statvfs(self._directory)
         needed = self._settings.min_free_bytes + sum(entry.size for entry in entries)
         if self._settings.min_free_bytes and disk.f_bavail * disk.f_frsize < needed:
             raise NoRoom(f"the disk of {self._directory} has less than {needed} bytes free")
-        self._db.executemany(
-            "INSERT INTO entries (seq, received_ns, size, project_id, signal, encoding, crc, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    *(entry.seq, entry.received_ns, entry.size, entry.project_id, entry.signal, entry.encoding),
-                    *(checksum(entry), entry.body),
-                )
-                for entry in entries
-            ],
-        )
+        active = self.segments[-1] if self.segments and self.segments[-1].writable else None
+        if active is not None and active.end >= self._segment_bytes:
+            active.seal()
+            active = None
+        if active is None:
+            active = Segment.create(self._directory, entries[0].seq, self._salt)
+            try:
+                active.append(entries)
+            except OSError:
+                active.abandon()
+                active.delete()
+                raise
+            self.segments = (*self.segments, active)
+        else:
+            active.append(entries)
 
-    def register(self, names: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
-        """(cursors of these exporters, cursors of others, which are forgotten now)."""
-        rows = self._db.execute("SELECT name, seq, crc FROM cursors").fetchall()
-        # A damaged cursor counts as none at all: to deliver again is harmless, to skip is a loss.
-        known: dict[str, int] = {name: seq if _cursor_crc(name, seq) == crc else 0 for name, seq, crc in rows}
-        slowest = min(known.values(), default=0)
-        cursors = {name: known.pop(name, slowest) for name in names}
-        self._db.execute("DELETE FROM cursors")
-        self.save_cursors(cursors)
-        return cursors, known
-
-    def save_cursors(self, cursors: Mapping[str, int]) -> None:
-        """Set cursors."""
-        self._db.executemany(
-            "INSERT OR REPLACE INTO cursors (name, seq, crc) VALUES (?, ?, ?)",
-            [(name, seq, _cursor_crc(name, seq)) for name, seq in cursors.items()],
-        )
-
-    def trim(self, *, keep_warm_up: bool) -> tuple[int, bool]:
-        """Delete what every cursor passed, in part: (bytes freed, whether there is more to delete)."""
-        (floor,) = self._db.execute("SELECT coalesce(min(seq), 0) FROM cursors").fetchone()
-        last = warm_up_start(self._db, self._settings.warm_up, floor) if keep_warm_up else floor
-        _, freed, more = self._delete_through(last)
-        return freed, more
+    def trim(self, *, keep_warm_up: bool) -> int:
+        """Delete what every cursor passed; the bytes freed."""
+        floor = min(self._cursors.cursors.values(), default=0)
+        _, freed = self._delete_through(self.warm_up_start(floor) if keep_warm_up else floor)
+        return freed
 
     def drop_oldest(self, size: int) -> tuple[int, int]:
         """Delete the oldest entries until `size` bytes are free: (entries, bytes)."""
-        (last,) = self._db.execute(
-            "SELECT coalesce((SELECT seq FROM (SELECT seq, sum(size) OVER (ORDER BY seq) AS freed FROM entries)"
-            " WHERE freed >= ? LIMIT 1), (SELECT max(seq) FROM entries), 0)",
-            (size,),
-        ).fetchone()
+        wanted = self._place(self.head) + size
+        through = self.head
+        for segment in self.segments:
+            through = segment.seq_at(wanted)
+            wanted -= segment.bytes
+            if wanted <= 0:
+                break
+        return self._delete_through(through)
+
+    def warm_up_start(self, before: int) -> int:
+        """Place after which the entries up to `before` lie within the bounds of the warm-up. For any thread."""
+        return warm_up_start(self.segments, self._settings.warm_up, self.head, before)
+
+    def quarantine(self, damaged: Sequence[Damaged], at_ns: int) -> int:
+        """Put damage among the dead letters, and stretches that are no entries in a folder; how many of them were new.
+        Raises `OSError`, `LogError`."""
+        fresh = [one for one in damaged if one.segment.path.exists()]
+        letters = [one.letter or self._put_aside(one.segment, one.stretch) for one in fresh]
+        if letters:
+            self.dead_letters.add(letters, at_ns)
+        for one, letter in zip(fresh, letters, strict=True):
+            one.segment.skip.add(one.stretch.at)
+            logger.error("the log in %s is damaged: %s", self._directory, letter.reason)
+        return len(letters)
+
+    # Cursors.
+
+    def register(self, names: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
+        """(cursors of these exporters, cursors of others, which are forgotten now). Raises `OSError`."""
+        known = dict(self._cursors.cursors)
+        slowest = min(known.values(), default=0)
+        cursors = {name: known.pop(name, slowest) for name in names}
+        self._cursors.save(cursors)
+        return cursors, known
+
+    def save_cursors(self, cursors: Mapping[str, int]) -> None:
+        """Set cursors. Raises `OSError`."""
+        self._cursors.save({**self._cursors.cursors, **cursors})
+
+    def _delete_through(self, last: int) -> tuple[int, int]:
+        """(entries, bytes) that go. Files go whole, but for the newest with entries: it tells the next start which
+        places and times were used."""
+        if last <= self.head:
+            return 0, 0
         entries = freed = 0
-        more = True
-        while more:
-            deleted, part, more = self._delete_through(last)
-            entries, freed = entries + deleted, freed + part
+        kept: list[Segment] = []
+        for segment in self.segments:
+            before, after = segment.place_after(self.head), segment.place_after(last)
+            entries, freed = entries + after.entries - before.entries, freed + after.bytes - before.bytes
+            if segment.last_seq > last or segment is self.segments[-1]:
+                kept.append(segment)
+            else:
+                segment.delete()
+        self.head = last
+        self.segments = tuple(kept)
         return entries, freed
 
-    def give_back(self) -> bool:
-        """Return some free pages to the file system when there are many; whether there are still many. Outside a
-        transaction."""
-        (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
-        if free <= _FREE_PAGES_KEPT:
-            return False
-        # One step frees one page, and `execute` takes a single step; a script is stepped to its end.
-        self._db.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
-        if free - _VACUUM_PAGES > _FREE_PAGES_KEPT:
-            return True
-        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # only this shortens the file
-        return False
+    def _place(self, seq: int) -> int:
+        """Bytes of entries up to and including `seq` in the files that are left."""
+        return sum(segment.place_after(seq).bytes for segment in self.segments)
 
-    def quarantine(self, letters: Sequence[DeadLetter], at_ns: int) -> int:
-        """Turn damaged entries into dead letters; the bytes freed."""
-        self.dead_letters.add(letters, at_ns)
-        freed = 0
-        for letter in letters:
-            row = self._db.execute("SELECT size FROM entries WHERE seq = ?", (letter.seq,)).fetchone()
-            if row is not None:
-                freed += row[0]
-                self._db.execute("DELETE FROM entries WHERE seq = ?", (letter.seq,))
-        return freed
-
-    @property
-    def dead_letters(self) -> DeadLetterTable:
-        """The letters in this file."""
-        return DeadLetterTable(self._db, self._settings.dead_letters_max_bytes)
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise LogError(f"the log {self._path} is not open")
-        return self._connection
-
-    def _connect(self) -> None:
-        fresh = not self._path.exists()
-        connection = self._connection = _connect_writer(self._path)
-        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application_id not in (0, _APPLICATION_ID):
-            raise LogError(f"{self._path} is not a log of spanledger; give the log a directory of its own")
-        if version > _VERSION:
-            raise LogError(f"{self._path} was written by a newer spanledger (format {version}, known is {_VERSION})")
-        if version == 0:
-            connection.executescript(_SCHEMA)
-        if fresh:
-            directory = os.open(self._directory, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-
-    def _content(self, salvaged: Salvaged | None) -> Content:
-        (size,) = self._db.execute("SELECT coalesce(sum(size), 0) FROM entries").fetchone()
-        row = self._db.execute("SELECT seq, received_ns FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-        last_seq, last_received_ns = row or (0, 0)
-        used = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
-        mark = self._db.execute("SELECT value FROM marks WHERE name = 'trimmed_received_ns'").fetchone()
-        (cursor,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM cursors").fetchone()
-        return Content(
-            size,
-            max(last_seq, used[0] if used else 0, cursor),
-            max(last_received_ns, mark[0] if mark else 0),
-            self.dead_letters.count(),
-            salvaged,
-        )
-
-    def _delete_through(self, last: int) -> tuple[int, int, bool]:
-        (through,) = self._db.execute(
-            "SELECT coalesce(max(seq), 0) FROM (SELECT seq FROM entries WHERE seq <= ? ORDER BY seq LIMIT ?)",
-            (last, _TRIM_ENTRIES),
-        ).fetchone()
-        if not through:
-            return 0, 0, False
-        (freed, received_ns) = self._db.execute(
-            "SELECT coalesce(sum(size), 0), max(received_ns) FROM entries WHERE seq <= ?", (through,)
-        ).fetchone()
-        self._db.execute("INSERT OR REPLACE INTO marks VALUES ('trimmed_received_ns', ?)", (received_ns,))
-        deleted = self._db.execute("DELETE FROM entries WHERE seq <= ?", (through,)).rowcount
-        return deleted, freed, deleted == _TRIM_ENTRIES
+    def _put_aside(self, segment: Segment, stretch: Damage) -> DeadLetter:
+        directory = damaged_directory(self._directory)
+        kept = directory / f"{segment.path.stem}-{stretch.at}"
+        with segment.path.open("rb") as source, open(kept, "wb", opener=_private) as target:
+            source.seek(stretch.at)
+            target.write(source.read(stretch.end - stretch.at))
+            target.flush()
+            os.fsync(target.fileno())
+        sync_directory(directory)
+        reason = f"{stretch.end - stretch.at} bytes of {segment.path.name} are no entries any more; kept in {kept}"
+        name = f"{segment.path.name}:{stretch.at}"
+        return letter_of_entry("log", "", segment.first_seq, "log/bytes", name.encode(), reason, name=name)
 
 
-def warm_up_start(connection: sqlite3.Connection, bounds: WarmUpSettings, before: int) -> int:
+def letter_of_damaged(head: Head, body: bytes, reason: str) -> DeadLetter:
+    """An entry whose body was damaged."""
+    signal, encoding, project = described(head)
+    return letter_of_entry("log", project, head.seq, f"{signal}/{encoding}", body, reason)
+
+
+def warm_up_start(segments: Sequence[Segment], bounds: WarmUpSettings, head: int, before: int) -> int:
     """Place after which the entries up to `before` lie within the bounds. Age counts back from the newest of them and
     not from now, so that a long outage does not cost the mapping its memory."""
-    (first,) = connection.execute(
-        "SELECT min(seq) FROM ("
-        "  SELECT seq, received_ns, sum(size) OVER (ORDER BY seq DESC) AS bytes, max(received_ns) OVER () AS newest"
-        "  FROM (SELECT seq, size, received_ns FROM entries WHERE seq <= ? ORDER BY seq DESC LIMIT ?))"
-        " WHERE bytes <= ? AND received_ns >= newest - ?",
-        (before, bounds.max_entries, bounds.max_bytes, round(bounds.max_age * 1e9)),
-    ).fetchone()
-    return before if first is None else int(first) - 1
+    start = before
+    entries = size = 0
+    oldest_ns: int | None = None
+
+    def fits(first_seq: int, first_ns: int) -> bool:
+        return (
+            entries <= bounds.max_entries
+            and size <= bounds.max_bytes
+            and first_ns >= (oldest_ns or 0)
+            and first_seq > head
+        )
+
+    for segment in reversed(segments):
+        for block in segment.blocks(before):
+            if oldest_ns is None and block.last_received_ns is not None:
+                oldest_ns = block.last_received_ns - round(bounds.max_age * 1e9)
+            if oldest_ns is not None and block.whole:
+                entries, size = entries + block.entries, size + block.bytes
+                if fits(block.first_seq, block.first_received_ns):
+                    start = block.first_seq - 1
+                    continue
+                entries, size = entries - block.entries, size - block.bytes
+            for entry in reversed(segment.heads_of(block)):
+                if entry.seq > before:
+                    continue
+                if oldest_ns is None:
+                    oldest_ns = entry.received_ns - round(bounds.max_age * 1e9)
+                entries, size = entries + 1, size + entry.size
+                if not fits(entry.seq, entry.received_ns):
+                    return start
+                start = entry.seq - 1
+    return start
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection whose transactions are explicit."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
-    # Damaged text must reach the checksum instead of raising in the middle of a row.
-    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-    return connection
-
-
-def _connect_writer(path: Path) -> sqlite3.Connection:
-    """Raises `sqlite3.Error`, `LogError`."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    os.close(descriptor)
-    connection = connect(path)
-    try:
-        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise LogError(f"{path.parent} cannot hold the log: SQLite's WAL mode does not work on its file system")
-        connection.execute("PRAGMA synchronous = FULL")
-        # macOS acknowledges fsync before the drive has written; F_FULLFSYNC waits. No effect elsewhere.
-        connection.execute("PRAGMA fullfsync = ON")
-        connection.execute("PRAGMA checkpoint_fullfsync = ON")
-        connection.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)

@@ -1,91 +1,50 @@
-"""Reading the log while it is being written: a second connection, on a thread of its own."""
+"""Reading the log while it is being written, on a thread of its own."""
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
-from spanledger.model.received import Encoding, Signal
 from spanledger.pipeline.base import Entry
-from spanledger.pipeline.dead_letters import DeadLetter, DeadLetterTable, letter_of_entry
-from spanledger.pipeline.log_file import NAME, checksum, connect, warm_up_start
-from spanledger.pipeline.settings import FileStorageSettings
+from spanledger.pipeline.framing import Damage, entry_of
+from spanledger.pipeline.log_file import Damaged, LogFile, letter_of_damaged
+
+_WINDOW_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """Entries read, letters for the damaged ones, and how far the reading got."""
+    """Entries read, damage met, and how far the reading got."""
 
     entries: list[Entry]
-    damaged: list[DeadLetter]
+    damaged: list[Damaged]
     through: int
 
 
-class LogReader:
-    """A connection of its own that reads while the other one writes."""
-
-    def __init__(self, settings: FileStorageSettings) -> None:
-        self._path = settings.directory / NAME
-        self._warm_up = settings.warm_up
-        self._connection: sqlite3.Connection | None = None
-
-    def close(self) -> None:
-        """Close; the next reading opens again."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def read(self, after: int, until: int, max_bytes: int) -> Extract:
-        """As `Log.read`."""
-        entries: list[Entry] = []
-        damaged: list[DeadLetter] = []
-        size, through = 0, until
-        cursor = self._db.execute(
-            "SELECT seq, received_ns, project_id, signal, encoding, crc, body FROM entries"
-            " WHERE seq > ? AND seq <= ? ORDER BY seq",
-            (after, until),
-        )
-        with contextlib.closing(cursor):
-            for row in cursor:
-                entry = _entry(row)
-                if isinstance(entry, Entry):
-                    entries.append(entry)
-                    size += entry.size
-                else:
-                    damaged.append(entry)
-                    size += len(entry.content)
+def read(file: LogFile, after: int, until: int, max_bytes: int) -> Extract:
+    """As `Log.read`. Raises `OSError`."""
+    entries: list[Entry] = []
+    damaged: list[Damaged] = []
+    size, after = 0, max(after, file.head)
+    for segment in file.segments:
+        if segment.last_seq <= after:
+            continue
+        if segment.first_seq > until:
+            break
+        with segment.reading(_WINDOW_BYTES) as window:
+            for found in segment.after(window, after):
+                if isinstance(found, Damage):
+                    damaged.append(Damaged(segment, found, None))
+                    continue
+                if found.seq > until:
+                    return Extract(entries, damaged, until)
+                body = window.get(found.body_at, found.body_bytes)
+                try:
+                    entries.append(entry_of(found, body, segment.seed))
+                except ValueError as error:
+                    letter = letter_of_damaged(found, body, str(error))
+                    damaged.append(Damaged(segment, Damage(found.at, found.end), letter))
+                size += found.size
                 if size >= max_bytes:
-                    through = row[0]
-                    break
-        return Extract(entries, damaged, through)
-
-    def warm_up_start(self, before: int) -> int:
-        """As `Log.warm_up_start`."""
-        return warm_up_start(self._db, self._warm_up, before)
-
-    def dead_letters(self) -> DeadLetterTable:
-        """The letters, for reading."""
-        return DeadLetterTable(self._db, 0)
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = connect(self._path)
-            self._connection.execute("PRAGMA query_only = ON")
-        return self._connection
-
-
-def _entry(row: tuple[int, Any, Any, Any, Any, Any, Any]) -> Entry | DeadLetter:
-    seq, received_ns, project_id, signal, encoding, crc, body = row
-    content_type = f"{signal}/{encoding}"
-    try:
-        entry = Entry(seq, received_ns, project_id, Signal(signal), Encoding(encoding), bytes(body))
-        if checksum(entry) == crc:
-            return entry
-        reason = "checksum mismatch: the entry was damaged on disk"
-    except (ValueError, TypeError) as error:
-        reason = f"the entry cannot be read back: {error}"
-    content = body if isinstance(body, bytes) else str(body).encode("utf-8", "replace")
-    return letter_of_entry("log", str(project_id), seq, content_type, content, reason)
+                    return Extract(entries, damaged, found.seq)
+    return Extract(entries, damaged, until)

@@ -152,7 +152,7 @@ class MemoryLog(Log):
             refused=self._refused,
             dropped=self._dropped,
             damaged=0,
-            salvages=0,
+            torn_bytes=0,
             bytes=self._capacity.used,
             max_bytes=self._capacity.max_bytes,
             last_seq=self._last_seq,

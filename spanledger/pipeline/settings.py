@@ -76,6 +76,9 @@ class FileStorageSettings(LogSettings):
     """Made when missing, readable for its owner only. One process at a time."""
     min_free_bytes: int = Field(default=64 * _MIB, ge=0)
     """Room on the disk that appends leave alone: without any, not even deliveries could be noted down."""
+    segment_bytes: int = Field(default=32 * _MIB, ge=1)
+    """The log is a row of files of about this size, at most an eighth of `max_bytes`. Room is given back by whole
+    files, so the log may take that much more than `max_bytes`."""
     group_commit: Duration = Field(default=0.002, ge=0)
     """How long an append may wait for others that share its sync to disk; 0 syncs as fast as the disk can."""
     timeout: Duration = Field(default=1.0, ge=0)
@@ -87,9 +90,9 @@ class FileStorageSettings(LogSettings):
     fsync: bool = True
     """Accepted; every acknowledged entry is synced."""
     recreate: bool = True
-    """Accepted; a damaged log is always salvaged and the damaged file kept aside."""
+    """Accepted; a damaged log is always read around the damage, and what is damaged kept aside."""
     compaction: dict[str, object] = Field(default_factory=dict)
-    """Accepted; the file gives room back on its own."""
+    """Accepted; the log deletes its files when they are delivered."""
 
 
 class BatchSettings(Settings):

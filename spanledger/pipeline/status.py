@@ -14,15 +14,16 @@ class LogStatus:
     entries_appended: int
     bytes_appended: int
     commits: int
-    """Transactions that held appends; entries_appended ÷ commits is the size of a group."""
+    """Syncs that made appends safe; entries_appended ÷ commits is the size of a group."""
     refused: int
     """Appends answered with `Overloaded`."""
     dropped: int
     """Entries dropped undelivered by `when_full: drop_oldest`."""
     damaged: int
-    """Entries that could not be read back."""
-    salvages: int
-    """How often the whole file was damaged and had to be replaced."""
+    """Entries, and stretches between entries, that could not be read back."""
+    torn_bytes: int
+    """Cut off the end at `open`: what a crash in the middle of a commit had left, of which nobody was told that it is
+    safe."""
     bytes: int
     """Bytes of all entries kept now, those for the warm-up included."""
     max_bytes: int

@@ -30,7 +30,7 @@ def test_everything_acknowledged_is_stored_after_kills(tmp_path: Path) -> None:
         stored = dict(store.execute("SELECT id, output FROM runs").fetchall())
     assert spans <= stored.keys(), f"seed {seed}"
     assert {number: stored[number] for number in facts} == facts, f"seed {seed}"
-    with contextlib.closing(sqlite3.connect(tmp_path / "log" / "log.db")) as log:
+    with contextlib.closing(sqlite3.connect(tmp_path / "log" / "dead-letters.db")) as log:
         assert log.execute("SELECT count(*) FROM dead_letters").fetchone() == (0,)
 
 

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import sqlite3
 import stat
 from pathlib import Path
 
@@ -46,8 +44,7 @@ async def test_a_large_group_does_not_wait_for_more(tmp_path: Path, clock: FakeC
 async def test_a_lone_append_is_on_disk_when_it_returns(on_disk: FileStorageSettings) -> None:
     async with opened(on_disk) as log:
         await log.append(request("span a"))
-        with contextlib.closing(sqlite3.connect(on_disk.directory / "log.db")) as other:
-            assert other.execute("SELECT body FROM entries").fetchall() == [(b"span a",)]
+        assert segments(on_disk)[-1].read_bytes().endswith(b"span a")
 
 
 async def test_everything_is_there_after_a_restart(on_disk: FileStorageSettings, clock: FakeClock) -> None:
@@ -119,35 +116,78 @@ async def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         await DurableLog(FileStorageSettings(directory=tmp_path / "file" / "log")).open()
 
 
-async def test_a_log_of_a_newer_version_is_refused(on_disk: FileStorageSettings) -> None:
-    async with opened(on_disk):
-        pass
-    with contextlib.closing(sqlite3.connect(on_disk.directory / "log.db")) as other:
-        other.execute("PRAGMA user_version = 99")
+@pytest.mark.parametrize("module", ["segment", "cursor_file"])
+async def test_a_log_of_a_newer_version_is_refused(
+    on_disk: FileStorageSettings, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(f"spanledger.pipeline.{module}._VERSION", 99)
+        async with opened(on_disk) as log:
+            await log.append(request("span a"))
     with pytest.raises(LogError, match="was written by a newer spanledger"):
         await DurableLog(on_disk).open()
 
 
-async def test_the_database_of_another_program_is_refused(on_disk: FileStorageSettings) -> None:
-    on_disk.directory.mkdir()
-    with contextlib.closing(sqlite3.connect(on_disk.directory / "log.db")) as other:
-        other.execute("PRAGMA application_id = 7")
-    with pytest.raises(LogError, match="is not a log of spanledger"):
+async def test_the_log_of_an_unreleased_version_is_refused_and_left_alone(on_disk: FileStorageSettings) -> None:
+    (made(on_disk) / "log.db").write_bytes(b"old")
+    with pytest.raises(LogError, match=r"log\.db is the log of an older spanledger"):
         await DurableLog(on_disk).open()
+    assert [path.name for path in on_disk.directory.iterdir() if path.name != "lock"] == ["log.db"]
 
 
-async def test_space_is_given_back_after_an_outage(
-    on_disk: FileStorageSettings, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("spanledger.pipeline.log_file._FREE_PAGES_KEPT", 1000)
-    settings = on_disk.model_copy(update={"warm_up": WarmUpSettings(max_entries=0)})
+async def test_files_go_when_every_cursor_passed_them(on_disk: FileStorageSettings, clock: FakeClock) -> None:
+    settings = on_disk.model_copy(update={"warm_up": WarmUpSettings(max_entries=0), "segment_bytes": 1_000_000})
     async with opened(settings, clock) as log:
-        await log.register(["store"])
+        await log.register(["store", "slow"])
         for _ in range(25):
             await log.append(request("span " + "a" * 1_000_000))
-        await log.save_cursors({"store": 25})
-        path = settings.directory / "log.db"
-        assert path.stat().st_size > 20_000_000
-        while path.stat().st_size > 5_000_000:  # ends by the timeout when nothing is given back
-            await clock.advance(1)
-            await log.save_cursors({"store": 25})
+        assert len(segments(settings)) == 25
+        await log.save_cursors({"store": 25, "slow": 10})
+        await trimmed(log, clock)
+        assert len(segments(settings)) == 15
+        await log.save_cursors({"slow": 25})
+        await trimmed(log, clock)
+        assert len(segments(settings)) == 1, "the newest stays: it knows which places were given"
+
+
+async def test_an_exporter_that_is_gone_does_not_hold_the_log(on_disk: FileStorageSettings, clock: FakeClock) -> None:
+    settings = on_disk.model_copy(update={"warm_up": WarmUpSettings(max_entries=0), "segment_bytes": 1})
+    async with opened(settings, clock) as log:
+        await log.register(["store", "gone"])
+        for n in range(5):
+            await log.append(request(f"span {n}"))
+        await log.save_cursors({"store": 5})
+    async with opened(settings, clock) as log:
+        assert await log.register(["store"]) == {"store": 5}
+        await log.save_cursors({"store": 5})
+        await trimmed(log, clock)
+        assert len(segments(settings)) == 1
+
+
+async def test_a_start_reads_no_more_than_the_index_of_a_sealed_file(on_disk: FileStorageSettings) -> None:
+    async with opened(on_disk) as log:
+        for n in range(500):
+            await log.append(request(f"span {n} " + "x" * 1_000))
+    async with opened(on_disk) as log:
+        assert log.status().bytes == sum(256 + len(body) for body in await bodies(log))
+        assert [int(body.split()[1]) for body in await bodies(log)] == list(range(500))
+        assert [int(body.split()[1]) for body in await bodies(log, after=321)] == list(range(321, 500))
+
+
+async def test_many_exporters_with_long_names_have_cursors(on_disk: FileStorageSettings) -> None:
+    names = [f"clickhouse/{'region' * 10}-{n}" for n in range(200)]
+    async with opened(on_disk) as log:
+        await log.register(names)
+        await log.append(request("span a"))
+        await log.save_cursors(dict.fromkeys(names, 1))
+    async with opened(on_disk) as log:
+        assert await log.register(names) == dict.fromkeys(names, 1)
+
+
+def made(settings: FileStorageSettings) -> Path:
+    settings.directory.mkdir()
+    return settings.directory
+
+
+def segments(settings: FileStorageSettings) -> list[Path]:
+    return sorted(settings.directory.glob("*.segment"))
