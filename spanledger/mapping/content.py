@@ -14,6 +14,7 @@ from spanledger.mapping import messages as shapes
 from spanledger.mapping.facts import Facts, Group
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.messages.pyrepr import parse_repr
+from spanledger.mapping.turns import paired, unfolded
 from spanledger.model.records import Message
 from spanledger.model.span import Event, Value
 
@@ -68,7 +69,7 @@ def model_input(span: Facts, events: EventMessages, request: Value, warnings: li
                 if instructions and not _has_instructions(found, instructions):
                     found = [*instructions, *found]
                 break
-    return found
+    return paired(unfolded(found))
 
 
 def model_output(span: Facts, events: EventMessages, response: Value, warnings: list[str]) -> list[Message]:
