@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import msgspec
 
 from spanledger.mapping.capture import CapturePolicy
+from spanledger.mapping.completion import Conversations, Talk, fill_results, has_tools
 from spanledger.mapping.context import Deployment
 from spanledger.mapping.cost import PriceList
 from spanledger.mapping.derived import ToolCalls
@@ -61,7 +62,7 @@ class _Trace:
 
     __slots__ = (
         "answers", "below", "drafts", "emitted", "events", "items", "named", "said", "size", "spans", "statements",
-        "threads", "touched_ns",
+        "talks", "threads", "touched_ns",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -76,6 +77,8 @@ class _Trace:
         self.drafts: dict[str, Draft] = {}
         self.below: dict[str, set[str]] = {}
         """Span id → span ids of the drafts whose parent it is."""
+        self.talks: dict[str, Talk] = {}
+        """Run id → conversation with tools."""
         self.emitted: dict[str, Run] = {}
         self.threads: dict[str, Thread] = {}
         self.items = 0
@@ -101,6 +104,7 @@ class Mapper:
         self._capture = capture
         self._responses = Responses()
         self._calls = ToolCalls()
+        self._conversations = Conversations()
         self._items = 0
         self._bytes = 0
 
@@ -218,9 +222,18 @@ class Mapper:
             self._redraft(project_id, trace, span_id, deployments)
         changed: list[Record] = []
         runs = resolve(project_id, trace_id, trace.drafts, self._prices)
-        affected = self._responses.settle(project_id, trace_id, runs) | self._calls.note(project_id, trace_id, runs)
+        affected = self._responses.settle(project_id, trace_id, runs)
+        talks = _talks(trace, runs)
+        if talks:
+            affected |= self._conversations.note(project_id, trace_id, talks)
+            self._conversations.complete(project_id, trace_id, talks, across=False)
+            if any(talk.hollow for _, talk in talks):
+                fill_results(runs)
+        affected |= self._calls.note(project_id, trace_id, runs)
         self._calls.complete(project_id, runs)
         runs.extend(self._calls.derive(project_id, trace_id, runs))
+        if talks:
+            self._conversations.complete(project_id, trace_id, talks, across=True)
         if self._capture is not None:
             for run in runs:
                 self._capture.apply(run)
@@ -308,6 +321,18 @@ def _log_events(trace: _Trace, span: Facts) -> list[Event]:
             found.append(event)
     if isinstance(span.response_id, str):
         found.extend(event for origin, event in trace.named.get(span.response_id, ()) if origin != span.span_id)
+    return found
+
+
+def _talks(trace: _Trace, runs: Sequence[Run]) -> list[tuple[Run, Talk]]:
+    """The model calls of a trace that belong to conversations with tools."""
+    found: list[tuple[Run, Talk]] = []
+    for run in runs:
+        if has_tools(run):
+            talk = trace.talks.get(run.run_id)
+            if talk is None or not talk.is_of(run):
+                talk = trace.talks[run.run_id] = Talk(run)
+            found.append((run, talk))
     return found
 
 

@@ -8,17 +8,19 @@ everything but a placeholder. All functions are pure, linear in the messages, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from spanledger.mapping.messages.jsontext import dump
-from spanledger.model.records import Message
+from spanledger.model.records import Message, Run
 from spanledger.model.span import Value
 
 Part = dict[str, Any]
 
 _CALL_PLACEHOLDERS = re.compile(r"(?:\[tool: [^\[\]]+\])+")
 _RESULT_PLACEHOLDERS = re.compile(r"(?:\[tool-result: [^\[\]]+\])+")
+_SAID = {"text": "content", "tool_call_response": "response"}
+_UNSAID = frozenset({"tool_call", "reasoning"})
 _PLACEHOLDER = re.compile(r"\[(?:tool|tool-result): ([^\[\]]+)\]")
 
 
@@ -30,7 +32,7 @@ class Turn:
     def __init__(self, start: int, answered: int, end: int, before: int) -> None:
         self.start, self.answered, self.end = start, answered, end
         self.before = before
-        """What was said before it, as `said` counts it."""
+        """What was said before it, as `_said` counts it."""
         self.calls: list[Part] = []
         self.results: list[Part] = []
 
@@ -39,39 +41,53 @@ class Turn:
         """Whether results stand without the calls that they answer, or with no more than their names."""
         return bool(self.results) and all(_is_hollow(call) for call in self.calls)
 
-
-def said(before: int, message: Message) -> int:
-    """A number for what was said up to and with a message. Only texts and results count, for those are what no SDK
-    loses; a message without any counts as not there."""
-    texts = [
-        held if isinstance(held, str) else dump(held)
-        for part in message["parts"]
-        if (held := part.get("content" if part["type"] == "text" else "response")) is not None
-        and part["type"] in ("text", "tool_call_response")
-    ]
-    return hash((before, message["role"], *texts)) if texts else before
+    @property
+    def has_ids(self) -> bool:
+        """Whether each result names the call that it answers."""
+        return all(result.get("id") is not None for result in self.results)
 
 
-def turns_of(messages: Sequence[Message]) -> tuple[list[Turn], int]:
-    """The turns in which the assistant spoke or tools answered, in order, and what was said in all."""
+def _said(before: int, message: Message, within: str) -> int:
+    """A number for what was said up to and with a message. Calls and reasoning do not count, for those are what
+    SDKs lose; an answer of nothing else counts as not there. What was withheld is like itself only `within` a trace."""
+    texts: list[Value] = []
+    for part in message["parts"]:
+        kind = part["type"]
+        if kind in _SAID:
+            held = part.get(_SAID[kind])
+            texts.append((part.get("name"), within) if held is None else held if isinstance(held, str) else dump(held))
+        elif kind not in _UNSAID:
+            texts.append(dump(part))
+    if not texts:
+        if message["role"] == "assistant":
+            return before
+        texts.append(within)
+    return hash((before, message["role"], *texts))
+
+
+def turns_of(messages: Sequence[Message], within: str = "") -> tuple[list[Turn], int]:
+    """The turns in which the assistant spoke or tools answered, in order, and what was said in all.
+
+    `within` is the trace, for conversations whose content was withheld can be told apart no further.
+    """
     turns: list[Turn] = []
     at = 0
     index, count = 0, len(messages)
     while index < count:
         role = messages[index]["role"]
         if role not in ("assistant", "tool"):
-            at = said(at, messages[index])
+            at = _said(at, messages[index], within)
             index += 1
             continue
         turn = Turn(index, index, index, at)
         while index < count and messages[index]["role"] == "assistant":
             turn.calls.extend(part for part in messages[index]["parts"] if part["type"] == "tool_call")
-            at = said(at, messages[index])
+            at = _said(at, messages[index], within)
             index += 1
         turn.answered = index
         while index < count and messages[index]["role"] == "tool":
             turn.results.extend(part for part in messages[index]["parts"] if part["type"] == "tool_call_response")
-            at = said(at, messages[index])
+            at = _said(at, messages[index], within)
             index += 1
         turn.end = index
         turns.append(turn)
@@ -83,13 +99,39 @@ def is_empty(messages: Value) -> bool:
     return not any(message["parts"] for message in messages or ())
 
 
-def with_calls(messages: list[Message], turn: Turn, calls: Sequence[Part]) -> list[Message]:
-    """The conversation with the calls of a hollow turn in their place, and its results paired with them."""
-    asked = list(messages[turn.start : turn.answered]) or [{"role": "assistant", "parts": []}]
-    told = [part for part in asked[-1]["parts"] if not (part["type"] == "tool_call" and _is_hollow(part))]
-    asked[-1] = {**asked[-1], "parts": [*told, *calls]}
-    answered = _paired(list(calls), messages[turn.answered : turn.end])
-    return [*messages[: turn.start], *asked, *answered, *messages[turn.end :]]
+def with_calls(messages: list[Message], found: Sequence[tuple[Turn, Sequence[Part]]]) -> list[Message]:
+    """The conversation with the calls of hollow turns, in order, in their places and their results paired with them."""
+    told: list[Message] = []
+    done = 0
+    for turn, calls in found:
+        asked = list(messages[turn.start : turn.answered]) or [{"role": "assistant", "parts": []}]
+        kept = [part for part in asked[-1]["parts"] if not (part["type"] == "tool_call" and _is_hollow(part))]
+        asked[-1] = {**asked[-1], "parts": [*kept, *calls]}
+        told.extend(messages[done : turn.start])
+        told.extend(asked)
+        told.extend(_paired(calls, messages[turn.answered : turn.end]))
+        done = turn.end
+    told.extend(messages[done:])
+    return told
+
+
+def with_results(messages: list[Message], executed: Mapping[str, Run]) -> list[Message]:
+    """The conversation with what tool runs returned, by call id, in place of results that it does not tell."""
+    if all(part.get("response", "") is not None for part in _parts_of_tools(messages)):
+        return messages
+    told = list(messages)
+    for index, message in enumerate(messages):
+        if message["role"] != "tool":
+            continue
+        parts = message["parts"]
+        for place, part in enumerate(parts):
+            run = executed.get(part.get("id") or "") if part.get("response", "") is None else None
+            if run is not None:
+                result: Part = {**part, "response": run.output}
+                if run.output is None and run.error is not None:
+                    result |= {"response": run.error.message, "is_error": True}
+                told[index] = {**message, "parts": [*told[index]["parts"][:place], result, *parts[place + 1 :]]}
+    return told
 
 
 def answers(turn: Turn, calls: Sequence[Part]) -> bool:
@@ -156,7 +198,7 @@ def _is_hollow(call: Part) -> bool:
     return call.get("id") is None and call.get("arguments") is None
 
 
-def _paired(calls: list[Part], results: Sequence[Message]) -> list[Message]:
+def _paired(calls: Sequence[Part], results: Sequence[Message]) -> list[Message]:
     """Results with the ids of the calls that no other result names, where it is plain which is whose."""
     named = {part.get("id") for message in results for part in message["parts"]}
     open_calls = [call for call in calls if call.get("id") not in named]
@@ -175,9 +217,7 @@ def _paired(calls: list[Part], results: Sequence[Message]) -> list[Message]:
     told: list[Message] = []
     for message in results:
         parts = [
-            {**part, "id": next(ids)["id"]}
-            if part["type"] == "tool_call_response" and part.get("id") is None
-            else part
+            {**part, "id": next(ids)["id"]} if part["type"] == "tool_call_response" and part.get("id") is None else part
             for part in message["parts"]
         ]
         told.append({**message, "parts": parts})
