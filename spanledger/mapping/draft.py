@@ -158,6 +158,8 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         draft.reported = _reported_cost(draft, run)
     if run_type in _MODEL_CALLS:
         run.response_id = text(span.response_id) or facts.response_id
+        if run.response_id is None and dialect == "coding_agents":
+            run.response_id = text(span.request_id)  # what a span and a log record of one request have in common
         run.params = params_of(span, request)
         run.streaming = streaming_of(span, request)
         run.tools = content.tools_of(span, request, warnings)

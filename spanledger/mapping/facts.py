@@ -95,6 +95,8 @@ class Facts(Span):
     usage_output_audio: Value = None
     usage_cache_audio: Value = None
     usage_input_image: Value = None
+    usage_thoughts: Value = None
+    usage_tool_use: Value = None
     usage_document: Value = None
     usage_raw: Value = None
     usage_input_details: Value = None

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from spanledger.mapping.agent_logs import donate, span_of, superseded
 from spanledger.mapping.capture import CapturePolicy
 from spanledger.mapping.completion import Conversations, Talk, fill_results, has_tools
 from spanledger.mapping.context import Deployment
@@ -61,8 +62,8 @@ class _Trace:
     """Everything remembered of one trace."""
 
     __slots__ = (
-        "answers", "below", "drafts", "emitted", "events", "items", "named", "said", "size", "spans", "statements",
-        "talks", "threads", "touched_ns",
+        "answers", "below", "drafts", "emitted", "events", "items", "logged", "named", "said", "size", "spans",
+        "statements", "talks", "threads", "touched_ns",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -72,6 +73,8 @@ class _Trace:
         """Response id → spans of that model call."""
         self.named: dict[str, list[tuple[str, Event]]] = {}
         """Response id → log records which name it, each with the span id it carries."""
+        self.logged: set[str] = set()
+        """Span ids of runs that log records tell of."""
         self.said: set[tuple[str, int]] = set()
         """Span id and hash of each log record."""
         self.drafts: dict[str, Draft] = {}
@@ -176,6 +179,10 @@ class Mapper:
     def _add_log(self, project_id: str, record: LogRecord, touched: dict[str, set[str]], records: list[Record]) -> None:
         event = event_of(record)
         if event is None:
+            span = span_of(record)
+            if span is not None:
+                self._add_span(project_id, span, touched, records)
+                self._traces[project_id, span.trace_id].logged.add(span.span_id)
             return
         if event.name in EVALUATION_EVENTS:
             score: Score | None = evaluation_score(project_id, record.trace_id, record.span_id, event)
@@ -221,7 +228,12 @@ class Mapper:
         for span_id in neighbours:
             self._redraft(project_id, trace, span_id, deployments)
         changed: list[Record] = []
-        runs = resolve(project_id, trace_id, trace.drafts, self._prices)
+        drafts = trace.drafts
+        if trace.logged:
+            gone = superseded(drafts, trace.logged)
+            donate(drafts, gone)
+            drafts = {span_id: draft for span_id, draft in drafts.items() if span_id not in gone}
+        runs = resolve(project_id, trace_id, drafts, self._prices)
         affected = self._responses.settle(project_id, trace_id, runs)
         talks = _talks(trace, runs)
         if talks:

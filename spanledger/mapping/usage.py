@@ -64,6 +64,14 @@ def usage_of(
             if counted is not None:
                 counts[name] = counted
     stated = "input" in counts or "output" in counts
+    for beside, within, total in (
+        (count(span.usage_thoughts), "reasoning", "output"),  # Gemini's own counters stand beside each other
+        (count(span.usage_tool_use), None, "input"),
+    ):
+        if beside is not None and total in counts:
+            counts[total] += beside
+            if within is not None:
+                counts.setdefault(within, beside)
     extra: dict[str, int | float] = {}
     if span.usage_extra is not None:
         for key, value in span.usage_extra.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from spanledger.mapping.dialects.base import Dialect, Kinds, SpanName
+from spanledger.mapping.dialects.base import Dialect, Kinds, LogRun, SpanName
 from spanledger.mapping.facts import Facts
 from spanledger.model.keys import KeyTable
 from spanledger.model.span import Value
@@ -102,3 +102,16 @@ def _event_tables() -> dict[str, KeyTable]:
 
 EVENT_TABLES: dict[str, KeyTable] = _event_tables()
 """Span events that state facts of their span, each with the key table for its attributes."""
+
+
+def _log_tables() -> dict[str, tuple[LogRun, KeyTable]]:
+    tables: dict[str, tuple[LogRun, KeyTable]] = {}
+    for dialect in DIALECTS:
+        for event, run in dialect.logs.items():
+            own = {key: (slot, position - len(run.keys)) for position, (key, slot) in enumerate(run.keys.items())}
+            tables[event] = run, KeyTable(Facts, {**KEYS.keys, **own}, KEYS.prefixes, KEYS.absent)
+    return tables
+
+
+LOG_TABLES: dict[str, tuple[LogRun, KeyTable]] = _log_tables()
+"""Log records that are runs, each with the key table for its attributes."""

@@ -49,6 +49,31 @@ class SpanName:
 
 
 @dataclass(frozen=True, slots=True)
+class LogRun:
+    """A log record that is a run: coding agents tell their whole session in log records, often without any span.
+
+    `operation` is what the conventions would call it. `identity` names the attributes that identify the run, so that
+    several records (a decision and a result) state facts of one; with `joins` a record without them is no run.
+    """
+
+    operation: str
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Attribute key → slot, where this record means another thing than a span with the key would."""
+    facts: Mapping[str, Value] = field(default_factory=dict)
+    """Attributes that the record does not carry and every one of its kind would."""
+    identity: tuple[str, ...] = ()
+    joins: bool = False
+    root: bool = False
+    """It begins a turn (or a session, where the agent does not number turns): the others stand below it."""
+    only: Mapping[str, frozenset[Value]] = field(default_factory=dict)
+    """Attributes that must have one of these values."""
+    failed: bool = False
+    """It tells of a failure. A record that only sometimes does is a run where it states an error or an HTTP status
+    of 400 and more, see `only_failed`."""
+    only_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """One way of writing facts.
 
@@ -67,6 +92,8 @@ class Dialect:
     names: tuple[SpanName, ...] = ()
     events: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Span events whose attributes are facts of the span: event name → attribute key → slot."""
+    logs: Mapping[str, LogRun] = field(default_factory=dict)
+    """Log records that are runs, by the name of their event."""
     markers: tuple[str, ...] = ()
     absent: Mapping[str, frozenset[Value]] = field(default_factory=dict)
     exclusive_cache: tuple[str, ...] = ()

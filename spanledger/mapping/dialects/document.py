@@ -91,6 +91,12 @@ def _dialect(dialect: Dialect) -> str:
             told = ", ".join(f"`{key}` → `{fact}`" for key, fact in keys.items())
             lines.append(f"| `{event}` | {told} |")
         lines.append("")
+    if dialect.logs:
+        lines.append("| log record | operation | attribute → fact |\n| --- | --- | --- |")
+        for event, run in dialect.logs.items():
+            told = ", ".join(f"`{key}` → `{fact}`" for key, fact in run.keys.items())
+            lines.append(f"| `{event}` | `{run.operation}` | {told} |")
+        lines.append("")
     if dialect.keys or dialect.groups:
         lines.append("| key | fact |\n| --- | --- |")
         lines.extend(f"| `{key}` | `{fact}` |" for key, fact in dialect.keys.items())
