@@ -13,7 +13,7 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGTERM
@@ -25,7 +25,15 @@ from spanledger.config import ComponentId, Config, InvalidConfiguration, Kind, P
 from spanledger.config.components import Registry
 from spanledger.config.pipeline import delivery_settings, in_flight_bytes, pipeline_settings, signals_of_exporter
 from spanledger.config.registry import COMPONENTS
-from spanledger.config.rules import API, authenticating, default_authenticator, listeners, store_of_api, used
+from spanledger.config.rules import (
+    API,
+    HEALTH_CHECK,
+    authenticating,
+    default_authenticator,
+    listeners,
+    store_of_api,
+    used,
+)
 from spanledger.errors import ConfigError, SpanledgerError, StoreUnavailable
 from spanledger.exporters.base import Exporter
 from spanledger.exporters.select import Select
@@ -33,9 +41,11 @@ from spanledger.exporters.store import RunStore
 from spanledger.mapping import KEYS, Mapper
 from spanledger.model.received import Decoded, Encoding, Signal
 from spanledger.pipeline import Pipeline, create_log
-from spanledger.pipeline.settings import Durability, WhenFull
+from spanledger.pipeline.settings import Durability, PipelineSettings, WhenFull
 from spanledger.receiver.wire import decode
 from spanledger.settings import split_endpoint
+from spanledger.workers.link import Report, WorkerEnd
+from spanledger.workers.take_over import TakeOver, folder_of
 
 logger = logging.getLogger(__name__)
 
@@ -54,27 +64,38 @@ def decode_body(signal: Signal, encoding: Encoding, body: bytes) -> Decoded:
 class Service:
     """Everything that a configuration asks for, in one process."""
 
-    def __init__(self, config: Config, registry: Registry = COMPONENTS) -> None:
+    def __init__(self, config: Config, registry: Registry = COMPONENTS, *, worker: int | None = None) -> None:
+        """`worker`: the number of this process among those that share the ports, from 1. Raises `LogError`."""
         self._config = config
         self._registry = registry
-        self._settings = pipeline_settings(config)
-        self.pipeline = Pipeline(
-            create_log(self._settings),
-            decode_body,
-            partial(Mapper, config.mapping.price_list(), config.mapping.limits(), config.mapping.capture()),
-            {str(id_): self._exporter(id_, settings) for id_, settings in used(config, Kind.EXPORTERS).items()},
-            self._settings,
-            delivery={str(id_): settings for id_, settings in delivery_settings(config).items()},
-        )
+        self._settings = settings = pipeline_settings(config)
+        self._worker = worker
+        self._logs = settings.log.directory
+        """What is below it belongs to this process, to other workers or to nobody."""
+        if worker is not None and settings.durability is Durability.DURABLE:
+            self._settings = _with_log_in(settings, folder_of(self._logs, worker, config.workers))
+        self.pipeline = self._new_pipeline(self._settings)
         self._receivers: dict[ComponentId, Any] = {}
         self._extensions: dict[ComponentId, Any] = {}
         self._authenticators: dict[str, Authenticator] = {}
         self._stores: list[RunStore] = []
         self._waiting: set[asyncio.Task[None]] = set()
+        self._take_over: asyncio.Task[None] | None = None
         self._has_pipeline = False
         self._not_ready: str | None = "starting"
 
     # What is built of what.
+
+    def _new_pipeline(self, settings: PipelineSettings) -> Pipeline:
+        config = self._config
+        return Pipeline(
+            create_log(settings),
+            decode_body,
+            partial(Mapper, config.mapping.price_list(), config.mapping.limits(), config.mapping.capture()),
+            {str(id_): self._exporter(id_, settings) for id_, settings in used(config, Kind.EXPORTERS).items()},
+            settings,
+            delivery={str(id_): settings for id_, settings in delivery_settings(config).items()},
+        )
 
     def _factory(self, kind: Kind, id_: ComponentId) -> Any:
         return self._registry[kind][id_.type].factory
@@ -94,7 +115,7 @@ class Service:
         try:
             extensions = used(self._config, Kind.EXTENSIONS)
             for id_ in self._config.extensions:
-                if id_.type == "health_check":
+                if id_.type == HEALTH_CHECK and self._worker is None:  # else the supervisor has it
                     health = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], self.not_ready, self.status)
                     await self._started(Kind.EXTENSIONS, id_, health.start())
                     self._extensions[id_] = health
@@ -106,6 +127,8 @@ class Service:
                 self._authenticators[""] = self._authenticators[str(default)]
             await self.pipeline.start()
             self._has_pipeline = True
+            if self._settings.durability is Durability.DURABLE:
+                self._take_over = asyncio.create_task(self._new_take_over().run())
             for id_ in self._config.extensions:
                 if id_.type == API:
                     await self._start_api(id_, extensions[id_])
@@ -117,7 +140,7 @@ class Service:
                     self.pipeline.intake,
                     self._authenticators,
                     signals=signals,
-                    reuse_port=self._config.workers > 1,
+                    reuse_port=self._worker is not None,
                     in_flight_bytes=in_flight_bytes(self._config),
                     drain_rate=lambda: self.pipeline.status().log.drain_rate,
                 )
@@ -134,6 +157,9 @@ class Service:
         self._not_ready = "stopping"
         deadline = time.monotonic() + grace_seconds
         await asyncio.gather(*(receiver.stop(grace_seconds) for receiver in self._receivers.values()))
+        if self._take_over is not None:
+            self._take_over.cancel()
+            await asyncio.gather(self._take_over, return_exceptions=True)
         drained = await self.pipeline.stop(max(deadline - time.monotonic(), 0)) if self._has_pipeline else True
         for task in self._waiting:
             task.cancel()
@@ -160,7 +186,7 @@ class Service:
             task.add_done_callback(self._waiting.discard)
             return
         self._stores.append(store)
-        await self._started(Kind.EXTENSIONS, id_, server.start())
+        await self._started(Kind.EXTENSIONS, id_, self._listen(server))
         self._extensions[id_] = server
 
     async def _start_api_later(self, id_: ComponentId, server: Any, store: RunStore) -> None:
@@ -169,7 +195,7 @@ class Service:
             try:
                 await store.start()
                 self._stores.append(store)
-                await self._started(Kind.EXTENSIONS, id_, server.start())
+                await self._started(Kind.EXTENSIONS, id_, self._listen(server))
             except StoreUnavailable:
                 continue
             except SpanledgerError as error:
@@ -178,6 +204,16 @@ class Service:
             self._extensions[id_] = server
             logger.info("the API listens", extra={"address": server.address})
             return
+
+    async def _listen(self, server: Any) -> None:
+        """Every worker serves the API: it reads the store, which is the same for all."""
+        await server.start(reuse_port=self._worker is not None)
+
+    def _new_take_over(self) -> TakeOver:
+        settings = self._settings
+        return TakeOver(
+            self._logs, settings.log.directory, lambda folder: self._new_pipeline(_with_log_in(settings, folder))
+        )
 
     async def _started(self, kind: Kind, id_: ComponentId, start: Awaitable[None]) -> None:
         """Await a start; a `ConfigError` about an address is told with the key where it stands."""
@@ -216,6 +252,10 @@ class Service:
             return {}
         return {"pipeline": dataclasses.asdict(self.pipeline.status())}
 
+    def report(self) -> Report:
+        """For the supervisor."""
+        return Report(self.not_ready(), self.endpoints(), self.status())
+
     def endpoints(self) -> dict[str, str]:
         """Name → where it listens, of everything that listens."""
         found: dict[str, str] = {}
@@ -230,11 +270,15 @@ class Service:
         return found
 
 
-def banner(config: Config, service: Service, seconds: float) -> str:
-    """What a person at a terminal needs once everything runs."""
-    shown = service.endpoints()
+def _with_log_in(settings: PipelineSettings, folder: Path) -> PipelineSettings:
+    return settings.model_copy(update={"log": settings.log.model_copy(update={"directory": folder})})
+
+
+def banner(config: Config, shown: Mapping[str, str], seconds: float) -> str:
+    """What a person at a terminal needs once everything runs. `shown`: name → where it listens."""
     width = max(map(len, shown), default=0)
-    lines = [f"spanledger {__version__} is ready after {seconds:.1f} s"]
+    workers = f" with {config.workers} workers" if config.workers > 1 else ""
+    lines = [f"spanledger {__version__} is ready{workers} after {seconds:.1f} s"]
     lines += [f"  {name:<{width}}  {address}" for name, address in shown.items()]
     for exporter in used(config, Kind.EXPORTERS).values():
         endpoint = getattr(exporter, "endpoint", None)
@@ -269,10 +313,19 @@ def event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def serve(config: Config, grace_seconds: float, ready: Callable[[Service], None]) -> bool:
-    """Run until SIGTERM or SIGINT, then stop within the grace; a second signal cuts it short. `ready` is called once
-    everything listens. Whether all that was accepted is delivered. Raises `SpanledgerError` when it cannot start, and
-    whatever broke the pipeline."""
+async def serve(
+    config: Config,
+    grace_seconds: float,
+    ready: Callable[[Mapping[str, str]], None],
+    *,
+    worker: int | None = None,
+    supervisor: WorkerEnd | None = None,
+) -> bool:
+    """Run until SIGTERM or SIGINT, then stop within the grace; a second signal cuts it short. `ready` is called with
+    what listens where once everything does. Whether all that was accepted is delivered. Raises `SpanledgerError` when
+    it cannot start, and whatever broke the pipeline.
+
+    A worker has a number and a supervisor, whose end is as good as a signal."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     at_once = asyncio.Event()
@@ -282,7 +335,10 @@ async def serve(config: Config, grace_seconds: float, ready: Callable[[Service],
 
     for number in (SIGTERM, SIGINT):
         loop.add_signal_handler(number, ask)
-    service = Service(config)
+    service = Service(config, worker=worker)
+    if supervisor is not None:
+        reporting = asyncio.create_task(supervisor.run(service.report))
+        reporting.add_done_callback(lambda _: None if asked.is_set() else ask())
     starting = asyncio.create_task(service.start())
     stopping = asyncio.create_task(asked.wait())
     await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -294,7 +350,7 @@ async def serve(config: Config, grace_seconds: float, ready: Callable[[Service],
     # What the start made stays for the life of the process: no collection needs to look at it again.
     gc.collect()
     gc.freeze()
-    ready(service)
+    ready(service.endpoints())
     failure = service.pipeline.failure
     assert failure is not None  # noqa: S101  # set by start
     ends: list[asyncio.Future[Any]] = [stopping, failure]

@@ -53,13 +53,14 @@ class ApiServer:
         self.address = settings.endpoint
         """`host:port` where it listens; after `start`, with the port that was taken for port 0."""
 
-    async def start(self) -> None:
-        """Begin to listen. Raises `ConfigError` when the endpoint cannot be had."""
+    async def start(self, *, reuse_port: bool = False) -> None:
+        """Begin to listen; `reuse_port`: together with other processes. Raises `ConfigError` when the endpoint cannot
+        be had."""
         runner = web.AppRunner(self.application(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         host, port = split_endpoint(self.settings.endpoint)
         try:
-            await web.TCPSite(runner, host or None, port).start()
+            await web.TCPSite(runner, host or None, port, reuse_port=reuse_port or None).start()
         except OSError as error:
             await runner.cleanup()
             raise ConfigError(f"api: cannot listen on {self.settings.endpoint}: {error.strerror or error}") from None

@@ -44,7 +44,10 @@ def pipeline_settings(config: Config) -> PipelineSettings:
     log = next((config.components[Kind.EXTENSIONS][id_] for id_ in config.extensions if id_.type == FILE_STORAGE), None)
     settings = PipelineSettings(start_timeout=_START_TIMEOUT)
     if isinstance(log, FileStorageSettings):
-        settings = settings.model_copy(update={"log": log})
+        shared = {
+            name: max(getattr(log, name) // config.workers, 1) for name in ("max_bytes", "dead_letters_max_bytes")
+        }
+        settings = settings.model_copy(update={"log": log.model_copy(update=shared)})
     else:
         settings = settings.model_copy(update={"durability": Durability.MEMORY})
     limit = memory_limit(config)
@@ -73,8 +76,8 @@ def delivery_settings(config: Config) -> dict[ComponentId, DeliverySettings]:
 def in_flight_bytes(config: Config) -> int:
     """Bytes of requests that each listener without a bound of its own may hold: a sixteenth of the memory limit or,
     without one, of the memory there is, shared by the workers."""
-    limit = memory_limit(config) or available_memory()
-    return min(limit // _IN_FLIGHT_SHARE // config.workers, DEFAULT_IN_FLIGHT)
+    limit = memory_limit(config) or available_memory() // config.workers
+    return min(limit // _IN_FLIGHT_SHARE, DEFAULT_IN_FLIGHT)
 
 
 def signals_of_exporter(config: Config, exporter: ComponentId) -> frozenset[Signal]:
@@ -95,9 +98,9 @@ def without_effect(config: Config) -> Iterator[str]:
 
 
 def memory_limit(config: Config) -> int | None:
-    """Bytes that the strictest `memory_limiter` in use allows, less its spike; None without one."""
+    """Bytes that the strictest `memory_limiter` in use allows each worker, less its spike; None without one."""
     limits = [_bytes_allowed(settings) for settings in _processors(config, MemoryLimiterSettings, lambda _: True)]
-    return min(limits, default=None)
+    return min(limits) // config.workers if limits else None
 
 
 def _bytes_allowed(settings: MemoryLimiterSettings) -> int:

@@ -16,6 +16,7 @@ from spanledger.config.problem import Problem, nearest, one_of
 FILE_STORAGE = "file_storage"
 PROJECTS = "projects"
 API = "api"
+HEALTH_CHECK = "health_check"
 
 
 class _Api(Protocol):
@@ -31,6 +32,7 @@ def problems_between(config: Config, registry: Registry) -> Iterator[Problem]:
     yield from _authenticators(config, registry)
     yield from _endpoints(config)
     yield from _embedded_stores(config)
+    yield from _stores_of_workers(config)
 
 
 def used(config: Config, kind: Kind) -> dict[ComponentId, BaseModel]:
@@ -199,3 +201,19 @@ def _embedded_stores(config: Config) -> Iterator[Problem]:
             path = (Kind.EXPORTERS, str(id_), "endpoint")
             text = "a process can hold one embedded store"
             yield Problem(path, text, config.origin(*path), f"chdb://{folder}", f"chdb://{first}")
+
+
+def _stores_of_workers(config: Config) -> Iterator[Problem]:
+    """What only one process can write to."""
+    if config.workers == 1:
+        return
+    path = ("service", "workers")
+    for id_, settings in used(config, Kind.EXPORTERS).items():
+        if getattr(settings, "embedded_path", None) is not None:
+            reason, instead = "keeps its store inside one process", "1, or a store on a server"
+        elif id_.type == "file":
+            reason, instead = "writes a file that only one process can write", "1, or another exporter"
+        else:
+            continue
+        text = f'cannot be more than 1 with exporter "{id_}", which {reason}'
+        yield Problem(path, text, config.origin(*path), str(config.workers), instead)
