@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from decimal import Decimal, InvalidOperation
 
+import msgspec
+
 from spanledger.model.span import Value
 
 _TRUE = frozenset({"true", "1", "yes"})
@@ -15,15 +17,26 @@ _SMALLEST, _LARGEST = -24, 12
 
 
 def text(value: Value) -> str | None:
-    """A non-empty string; numbers are written out, booleans, lists and objects are no text."""
+    """A non-empty string; numbers are written out, booleans, lists and objects are no text.
+
+    A JSON string literal is opened: MLflow and Langfuse write every attribute as JSON (`"\\"gpt-4o\\""`)."""
     if isinstance(value, str):
         value = value.strip()
+        if value[:1] == '"' and value[-1:] == '"' and len(value) > 1:
+            value = _literal(value)
         return value or None
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, (int, float)):
         return str(value)
     return None
+
+
+def _literal(value: str) -> str:
+    try:
+        return msgspec.json.decode(value, type=str).strip()
+    except msgspec.DecodeError:
+        return value
 
 
 def number(value: Value) -> int | float | None:

@@ -21,6 +21,9 @@ from spanledger.model.span import Event, Value
 _SYSTEM_MESSAGES = 8
 """How many system messages are compared with instructions that stand apart: one is usual, a sender can write 10,000."""
 
+_PIECE_KEY = "mlflow.chunk.value"
+"""MLflow keeps a streamed answer chunk by chunk in span events; what it puts together itself drops tool calls."""
+
 _INSTRUCTION_KEYS = ("system", "instructions", "systemInstruction", "system_instruction")
 
 
@@ -37,19 +40,27 @@ class EventMessages:
 def messages_of_events(events: Sequence[Event], warnings: list[str]) -> EventMessages:
     """Messages carried by events (or log records turned into events); other events give nothing."""
     found = EventMessages()
+    pieces: list[Value] = []
     for event in events:
         if not event.name.startswith("gen_ai."):
+            piece = event.attributes.get(_PIECE_KEY)
+            if piece is not None:
+                pieces.append(parse_json(piece)[1])
             continue
         body = event.attributes.get("body")
         hit = shapes.event_message(event.name, body, event.attributes, warnings=warnings)
         if hit is not None:
             (found.input if hit[0] == "input" else found.output).extend(hit[1])
+    if pieces and not found.output:
+        found.output = shapes.response_messages(pieces, warnings=warnings, key=_PIECE_KEY)
     return found
 
 
 def model_input(span: Facts, events: EventMessages, request: Value, warnings: list[str]) -> list[Message]:
     """Input messages of a model call or an agent's turn."""
     found = _first_telling(_INPUT_CARRIERS, span, request, warnings)
+    if shapes.lacks(found, span.raw_input):
+        found = shapes.refined(found, _raw_input(span, request, warnings))
     if events.input:
         found = shapes.merge_messages(found, events.input)
     stated = span.system_instructions
@@ -75,6 +86,8 @@ def model_input(span: Facts, events: EventMessages, request: Value, warnings: li
 def model_output(span: Facts, events: EventMessages, response: Value, warnings: list[str]) -> list[Message]:
     """Output messages of a model call or an agent's turn."""
     found = _first_telling(_OUTPUT_CARRIERS, span, response, warnings)
+    if shapes.lacks(found, span.raw_output):
+        found = shapes.refined(found, _raw_output(span, response, warnings))
     if events.output:
         found = shapes.merge_messages(found, events.output)
     if span.response_tool_calls is not None:

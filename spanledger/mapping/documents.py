@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from spanledger.mapping import messages as shapes
@@ -17,6 +18,9 @@ _TEXT_KEYS = (
     "input", "texts", "text", "documents", "content", "inputs", "values", "value", "inputText", "contents", "query",
     "parts",
 )  # fmt: skip
+
+
+_PLACE = re.compile(r"Doc (\d{1,5}), Score: ([\d.eE+-]{1,40})")
 
 
 def embed_texts(span: Facts, request: Value, warnings: list[str]) -> list[str] | None:
@@ -114,6 +118,8 @@ def query_of(span: Facts) -> Value:
         if value is not None:
             return value
     value = plain_input(span)
+    if value is None:
+        value = next(iter(_said(span.prompt_indexed, "user")), None)
     for _ in range(3):
         if not isinstance(value, dict):
             break
@@ -150,22 +156,30 @@ def rerank_documents(span: Facts) -> list[dict[str, Value]] | None:
     if span.rerank_documents is not None:
         texts = text_list(span.rerank_documents)
         return [{"content": content} for content in texts] if texts else None
-    return None
+    given = _said(span.prompt_indexed, "system")  # OpenLLMetry for Cohere: a conversation of documents and the query
+    return [{"content": content} for content in given] or None
 
 
 def ranking_of(span: Facts) -> list[dict[str, Value]] | None:
     """AI SDK rerank result: index and score per document, with the document when it stands on the span."""
-    if span.ranking is None:
-        return None
     given = rerank_documents(span) or []
     ranked: list[dict[str, Value]] = []
+    if span.ranking is None:
+        for said in _said(span.completion_indexed, "assistant"):
+            place = _PLACE.fullmatch(said) if isinstance(said, str) else None
+            if place is None:
+                return None
+            at = int(place[1])
+            document: dict[str, Value] = {"id": place[1]} | (given[at] if at < len(given) else {})
+            ranked.append(document | {"score": number(place[2])})
+        return ranked or None
     value = structured(span.ranking)
     for element in value if isinstance(value, list) else []:
         entry = structured(element)
         if not isinstance(entry, dict):
             continue
         index = number(entry.get("originalIndex", entry.get("index")))
-        document: dict[str, Value] = {"id": str(index)} if index is not None else {}
+        document = {"id": str(index)} if index is not None else {}
         if isinstance(index, int) and 0 <= index < len(given):
             document |= given[index]
         score = number(entry.get("score", entry.get("relevanceScore")))
@@ -173,6 +187,20 @@ def ranking_of(span: Facts) -> list[dict[str, Value]] | None:
             document["score"] = score
         ranked.append(document)
     return ranked or None
+
+
+def _said(group: Group | None, role: str) -> list[Value]:
+    """Contents of the messages of one role in a flattened conversation, in order."""
+    if group is None:
+        return []
+    found: list[tuple[int, Value]] = []
+    for key, value in group.items():
+        index, _, rest = key.partition(".")
+        if rest == "role" and value == role and index.isdecimal() and len(index) < 6:
+            content = group.get(f"{index}.content")
+            if content is not None:
+                found.append((int(index), content))
+    return [content for _, content in sorted(found, key=lambda pair: pair[0])]
 
 
 def indexed_values(group: Group, suffix: str) -> list[Value]:

@@ -32,8 +32,8 @@ from spanledger.mapping.failure import failure_of, last_exception
 from spanledger.mapping.leftover import put_back
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.params import params_of, streaming_of
-from spanledger.mapping.provider import canonical, provider_of
-from spanledger.mapping.times import duration_of, first_token_ns
+from spanledger.mapping.provider import canonical, of_provider, provider_of
+from spanledger.mapping.times import duration_of, first_token_ns, tells_stream
 from spanledger.mapping.usage import usage_of
 from spanledger.model.ids import run_id_of_span
 from spanledger.model.records import Run
@@ -112,6 +112,8 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
     if request_model is None:
         request_model = text(span.model_name)
     provider, provider_raw = provider_of(span, request_model or model)
+    if provider_raw is not None:
+        request_model, model = of_provider(request_model, provider), of_provider(model, provider)
     dialect = kind.dialect_of_scope(span.scope.name)
     status, error = failure_of(span, events)
     custom = custom_attributes(span, context.metadata)
@@ -162,6 +164,8 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
             run.response_id = text(span.request_id)  # what a span and a log record of one request have in common
         run.params = params_of(span, request)
         run.streaming = streaming_of(span, request)
+        if run.streaming is None and events and tells_stream(events):
+            run.streaming = True
         run.tools = content.tools_of(span, request, warnings)
         run.ttft_ns = first_token_ns(span, events, duration)
     _content(run, span, events, request, response, warnings)

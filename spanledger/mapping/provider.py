@@ -81,6 +81,11 @@ _MODELS = (
     (re.compile(r"sonar.*"), "perplexity"),
 )  # fmt: skip
 
+_SLASHLESS = frozenset(
+    {"openai", "anthropic", "azure.ai.openai", "gcp.gemini", "gcp.vertex_ai", "aws.bedrock", "mistral_ai", "cohere",
+     "deepseek", "x_ai", "ollama"}
+)  # fmt: skip
+
 _API_SUFFIX = re.compile(r"\.(chat|responses|completions?|messages|embeddings?|image|generative-ai)$")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
 _LONGEST_NAME = 100
@@ -143,6 +148,15 @@ def of_model(model: str) -> str | None:
         if pattern.fullmatch(low):
             return provider
     return None
+
+
+def of_provider(model: str | None, provider: str | None) -> str | None:
+    """A model's name without the provider's own in front: LiteLLM and Genkit route `anthropic/claude-sonnet-4-5` to
+    Anthropic as `claude-sonnet-4-5`. Names of hosts whose own ids hold a slash (Groq, Together, …) stay."""
+    if model is None or provider not in _SLASHLESS:
+        return model
+    head, slash, name = model.partition("/")
+    return name if slash and name and canonical(head) == provider else model
 
 
 def provider_of(span: Facts, model: str | None) -> tuple[str | None, str | None]:

@@ -17,6 +17,14 @@ _FIRST_TOKEN_EVENTS = (
 )
 
 
+_CHUNK_EVENTS = ("mlflow.chunk.item.",)
+
+
+def tells_stream(events: list[Event]) -> bool:
+    """Whether an event of the span marks a piece of a streamed answer."""
+    return any(event.name in _FIRST_TOKEN_EVENTS or event.name.startswith(_CHUNK_EVENTS) for event in events)
+
+
 def duration_of(span: Facts, warnings: list[str]) -> int | None:
     """End minus start in nanoseconds; None while the span is open, 0 when the clock jumped back."""
     if span.end_ns == 0:

@@ -16,6 +16,11 @@ from spanledger.mapping.messages import parse_json
 from spanledger.model.records import Usage
 
 _EXCLUSIVE_FAMILIES = ("anthropic", "aws.bedrock")
+_INCLUSIVE_FAMILIES = frozenset(
+    {"openai", "azure.ai.openai", "gcp.gemini", "groq", "mistral_ai", "deepseek", "x_ai", "ollama", "together_ai"}
+)
+"""Their APIs count cached tokens within the input, whatever a framework calls the counters (MLflow writes Anthropic's
+`cache_read_input_tokens` for all)."""
 
 _SLOTS = (
     ("usage_input", "input"),
@@ -88,7 +93,7 @@ def usage_of(
         read = read_counters(document)
         if not read:
             continue
-        verdict = _compare(counts, read, document)
+        verdict = _compare(counts, read, document) if provider not in _INCLUSIVE_FAMILIES else None
         if exclusive is None:
             exclusive = verdict
         _fill(counts, read, document)

@@ -27,7 +27,7 @@ DIALECT = Dialect(
         "mlflow.trace.session": "session_id",
         "mlflow.trace.tags": "tags",
         "mlflow.spanFunctionName": "run_name",
-        "mlflow.llm.model": "request_model",
+        "mlflow.llm.model": "model_name",
         "mlflow.llm.provider": "hosting",
     },
     kinds=(

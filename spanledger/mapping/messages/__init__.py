@@ -21,6 +21,7 @@ from spanledger.mapping.messages.events import Direction
 from spanledger.mapping.messages.jsontext import parse_json, plain, repair_json
 from spanledger.mapping.messages.merge import completed, merge_messages, text_of
 from spanledger.mapping.messages.reader import BLOB_LIMIT, Part, Reader
+from spanledger.mapping.messages.refine import lacks, refined
 from spanledger.mapping.messages.roles import ASSISTANT, TOOL, USER, finish_reasons
 from spanledger.model.records import Message
 from spanledger.model.span import Value
@@ -34,12 +35,14 @@ __all__ = [
     "finish_reasons",
     "indexed_messages",
     "indexed_tool_definitions",
+    "lacks",
     "merge_messages",
     "openinference_messages",
     "parse_instructions",
     "parse_json",
     "parse_messages",
     "pydantic_events",
+    "refined",
     "repair_json",
     "request_messages",
     "response_messages",

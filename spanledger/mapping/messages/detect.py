@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from spanledger.mapping.messages import langchain
-from spanledger.mapping.messages.chunks import join_chunks
+from spanledger.mapping.messages.chunks import join_chunks, join_deltas
 from spanledger.mapping.messages.content import is_part, read_content
 from spanledger.mapping.messages.elements import default_role_of_parts, read_element, text_message
 from spanledger.mapping.messages.jsontext import clean, decode, dump, plain, repair_json, starts_json
@@ -103,6 +103,8 @@ _METADATA: Final = frozenset(
 _ABSENT: Final = frozenset(
     {"", "None", "null", "{}", "[]", "[[]]", '""', "N/A", "NOT_FOUND", "<not specified>", "undefined"}
 )
+_OPAQUE = re.compile(r"<[\w.]+ object (?:[\w.<>]+ )?at 0x[0-9a-fA-F]+>")
+"""Python's default repr of an object: what an SDK writes that did not look into a stream (OpenInference for Groq)."""
 _TEXT_LINES = re.compile(r"^(user|assistant|system|tool): ?", re.MULTILINE)
 
 
@@ -147,7 +149,7 @@ def open_nested(reader: Reader, out: list[Message]) -> None:
 
 def read_text(reader: Reader, text: str, out: list[Message]) -> None:
     """Append the messages of an attribute's text: JSON, cut JSON, a Python repr, OpenLIT's lines, or plain text."""
-    if text in _ABSENT or not text.strip():
+    if text in _ABSENT or not text.strip() or (text[:1] == "<" and _OPAQUE.fullmatch(text)):
         return
     if starts_json(text):
         found, value = decode(text)
@@ -216,6 +218,9 @@ def _read_lines(reader: Reader, text: str, out: list[Message]) -> bool:
 def _read_list(reader: Reader, items: list[Value], out: list[Message], depth: int) -> bool:
     if not items:
         return False
+    whole = join_deltas(items)
+    if whole is not None:
+        return read_response(reader, whole, out, depth)
     if is_part(items[0]) and _read_as_content(reader, items, out):
         return True
     start = len(out)
