@@ -29,6 +29,7 @@ from spanledger.mapping.dialects.base import (
 )  # fmt: skip
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.failure import failure_of, last_exception
+from spanledger.mapping.framework_answers import Told, mentions_answers
 from spanledger.mapping.leftover import put_back
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.params import params_of, streaming_of
@@ -67,7 +68,7 @@ class Draft:
     """A span's contribution to its trace. `run` is complete but for parents, inheritance, billing and cost."""
 
     __slots__ = (
-        "context", "deployment", "kind", "parent_span_id", "price_hints", "reported", "run", "span",
+        "context", "deployment", "kind", "parent_span_id", "price_hints", "reported", "run", "span", "told",
     )  # fmt: skip
 
     def __init__(self, span: Facts, kind_found: str, context: Context, deployment: Deployment) -> None:
@@ -80,6 +81,8 @@ class Draft:
         self.run: Run | None = None
         self.reported: Decimal | None = None
         self.price_hints: dict[str, Value] = {}
+        self.told: Told | None = None
+        """A framework's messages in the input and output of a chain."""
 
 
 def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Deployment) -> Draft:
@@ -92,6 +95,12 @@ def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Depl
             draft.parent_span_id = override.replace("-", "")[-16:]
     if draft.kind not in (PASS, MERGE, WRAP):
         draft.run = _run(project_id, draft, events, deployment)
+        if draft.run.type in (AGENT, CHAIN) and mentions_answers(span.raw_input, span.raw_output):
+            draft.told = Told(
+                draft.run,
+                plain.plain_input(span) if _is_conversation(draft.run.input) else draft.run.input,
+                plain.plain_output(span) if _is_conversation(draft.run.output) else draft.run.output,
+            )
     return draft
 
 
@@ -185,6 +194,11 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
     if span.dropped_attributes:
         warnings.append("dropped_attributes")
     return run
+
+
+def _is_conversation(value: Value) -> bool:
+    """Whether a value is messages in the normal form, no longer as received."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and "parts" in value[0]
 
 
 def _document(value: Value) -> Value:

@@ -26,6 +26,7 @@ from spanledger.mapping.derived import ToolCalls
 from spanledger.mapping.dialects.base import LLM, MERGE, WRAP
 from spanledger.mapping.draft import Draft, draft_of
 from spanledger.mapping.facts import Facts
+from spanledger.mapping.framework_answers import Answers, Told, TraceAnswers
 from spanledger.mapping.kind import kind_of
 from spanledger.mapping.measurements import metric_record
 from spanledger.mapping.merge import (
@@ -62,8 +63,8 @@ class _Trace:
     """Everything remembered of one trace."""
 
     __slots__ = (
-        "answers", "below", "drafts", "emitted", "events", "items", "logged", "named", "said", "size", "spans",
-        "statements", "talks", "threads", "touched_ns",
+        "answers", "below", "drafts", "emitted", "events", "items", "logged", "looked_at", "named", "said", "size",
+        "spans", "statements", "talks", "threads", "told", "touched_ns",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -80,6 +81,7 @@ class _Trace:
         self.drafts: dict[str, Draft] = {}
         self.below: dict[str, set[str]] = {}
         """Span id → span ids of the drafts whose parent it is."""
+        self.told: TraceAnswers | None = None
         self.talks: dict[str, Talk] = {}
         """Run id → conversation with tools."""
         self.emitted: dict[str, Run] = {}
@@ -107,6 +109,7 @@ class Mapper:
         self._capture = capture
         self._responses = Responses()
         self._calls = ToolCalls()
+        self._answers = Answers()
         self._conversations = Conversations()
         self._items = 0
         self._bytes = 0
@@ -235,6 +238,14 @@ class Mapper:
             drafts = {span_id: draft for span_id, draft in drafts.items() if span_id not in gone}
         runs = resolve(project_id, trace_id, drafts, self._prices)
         affected = self._responses.settle(project_id, trace_id, runs)
+        for told in _told(trace, span_ids | neighbours):
+            if trace.told is None:
+                trace.told = TraceAnswers()
+            trace.told.add(told)
+            affected |= self._answers.note_told(project_id, trace_id, told)
+        if trace.told is not None:
+            trace.told.complete(runs)
+        affected |= self._answers.complete(project_id, trace_id, runs)
         talks = _talks(trace, runs)
         if talks:
             affected |= self._conversations.note(project_id, trace_id, talks)
@@ -334,6 +345,12 @@ def _log_events(trace: _Trace, span: Facts) -> list[Event]:
     if isinstance(span.response_id, str):
         found.extend(event for origin, event in trace.named.get(span.response_id, ()) if origin != span.span_id)
     return found
+
+
+def _told(trace: _Trace, span_ids: set[str]) -> list[Told]:
+    """The answers in chains that these spans tell of."""
+    drafts = (trace.drafts.get(span_id) for span_id in span_ids)
+    return [draft.told for draft in drafts if draft is not None and draft.told is not None]
 
 
 def _talks(trace: _Trace, runs: Sequence[Run]) -> list[tuple[Run, Talk]]:
