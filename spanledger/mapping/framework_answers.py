@@ -15,6 +15,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from spanledger.mapping import messages as shapes
 from spanledger.mapping.coerce import count, text
 from spanledger.mapping.messages import parse_json
@@ -199,23 +201,23 @@ class Answers:
         affected.discard(trace_id)
         return affected
 
-    def complete(self, project_id: str, trace_id: str, runs: Iterable[Run]) -> set[str]:
-        """Complete model calls; the other traces with model calls that can no longer be told apart from these."""
+    def complete(self, project_id: str, trace_id: str, runs: Iterable[Run], looked_at: dict[str, Run]) -> set[str]:
+        """Complete model calls; the other traces with model calls that can no longer be told apart from these.
+
+        `looked_at` is the trace's own memory of runs as they were looked at last.
+        """
         affected: set[str] = set()
         for run in runs:
-            key = _key(project_id, run) if run.parent_span_id is None and lacks(run) else None
-            held = self._places.get(run.run_id)
-            if held is not None and held != key:
+            if run.parent_span_id is not None or not lacks(run):
                 affected |= self._remove(run.run_id)
-            if key is None:
                 continue
-            views = self._lacking.setdefault(key, {})
-            view = (trace_id, run.started_at, run.ended_at or run.started_at)
-            if views.get(run.run_id) != view and len(views) <= _MOST_VIEWS:
-                views[run.run_id] = view
-                self._places[run.run_id] = key
-                affected.update(other for other, _, _ in views.values())
-            found = self._find(key, run)
+            held = looked_at.get(run.run_id)
+            if held is None or not (held.input is run.input and held.output is run.output and held.usage is run.usage):
+                looked_at[run.run_id] = msgspec.structs.replace(run)
+                affected |= self._remove(run.run_id)
+                affected |= self._place(project_id, trace_id, run)
+            key = self._places.get(run.run_id)
+            found = self._find(key, run) if key is not None else None
             if found is not None:
                 found.complete(run)
         while len(self._places) > self._limit:
@@ -223,10 +225,23 @@ class Answers:
         affected.discard(trace_id)
         return affected
 
+    def _place(self, project_id: str, trace_id: str, run: Run) -> set[str]:
+        """Remember a model call; the traces of those that are remembered there too."""
+        key = _key(project_id, run)
+        if key is None:
+            return set()
+        self._places[run.run_id] = key
+        views = self._lacking.setdefault(key, {})
+        if len(views) <= _MOST_VIEWS:
+            views[run.run_id] = (trace_id, run.started_at, run.ended_at or run.started_at)
+        return {other for other, _, _ in views.values()}
+
     def _remove(self, run_id: str) -> set[str]:
-        key = self._places.pop(run_id)
+        key = self._places.pop(run_id, None)
+        if key is None:
+            return set()
         views = self._lacking[key]
-        del views[run_id]
+        views.pop(run_id, None)
         if not views:
             del self._lacking[key]
         return {trace_id for trace_id, _, _ in views.values()}

@@ -82,6 +82,8 @@ class _Trace:
         self.below: dict[str, set[str]] = {}
         """Span id → span ids of the drafts whose parent it is."""
         self.told: TraceAnswers | None = None
+        self.looked_at: dict[str, Run] = {}
+        """Run id → model call that lacks facts, as it was when it was looked at last."""
         self.talks: dict[str, Talk] = {}
         """Run id → conversation with tools."""
         self.emitted: dict[str, Run] = {}
@@ -245,7 +247,7 @@ class Mapper:
             affected |= self._answers.note_told(project_id, trace_id, told)
         if trace.told is not None:
             trace.told.complete(runs)
-        affected |= self._answers.complete(project_id, trace_id, runs)
+        affected |= self._answers.complete(project_id, trace_id, runs, trace.looked_at)
         talks = _talks(trace, runs)
         if talks:
             affected |= self._conversations.note(project_id, trace_id, talks)
