@@ -9,10 +9,12 @@ BIN := $(VENV)/bin
 # The first of these that is new enough makes the virtual environment.
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
+# What a C compiler makes of these is part of the installation.
+COMPILED := $(shell find spanledger -name '*.pyx')
 # More arguments for the program behind a target: make run ARGS='--config my.yaml', make test ARGS='-k health'.
 ARGS ?=
 
-.PHONY: help run test lint format e2e bench clean
+.PHONY: help run test lint format e2e fuzz bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -21,7 +23,7 @@ run: $(VENV)/.installed ## Receive on 127.0.0.1:4317 and 4318, keep the ledger i
 	@exec $(BIN)/spanledger serve $(ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests that need nothing but Python
-	$(BIN)/python -m pytest -n 2 -m 'not e2e' $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m 'not e2e and not fuzz' $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .
@@ -35,11 +37,14 @@ format: $(VENV)/.installed-dev ## Mend style
 e2e: $(VENV)/.installed-dev ## Run real SDKs against a running spanledger
 	$(BIN)/python -m pytest -n 2 -m e2e tests/e2e $(ARGS)
 
+fuzz: $(VENV)/.installed-dev ## Spoil recorded bodies for a minute and decode them (FUZZ_SECONDS)
+	$(BIN)/python -m pytest -n 2 -m fuzz tests/fuzz $(ARGS)
+
 bench: $(VENV)/.installed-dev ## Measure CPU per span; prints JSON
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean: ## Remove the virtual environment and caches, never ./data
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(COMPILED:.pyx=.*.so) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	@for python in $(PYTHONS); do \
@@ -55,7 +60,7 @@ $(VENV)/.pip: | $(BIN)/python
 	@$(PIP) --upgrade 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.pip
+$(VENV)/.installed: pyproject.toml setup.py constraints.txt $(COMPILED) | $(VENV)/.pip
 	@echo 'Installing spanledger into $(VENV); the first time this takes a minute or two …'
 	@$(PIP) --constraint constraints.txt --editable '.[embedded,fast]'
 	@touch $@

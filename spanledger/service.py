@@ -42,7 +42,7 @@ from spanledger.mapping import KEYS, Mapper
 from spanledger.model.received import Decoded, Encoding, Signal
 from spanledger.pipeline import Pipeline, create_log
 from spanledger.pipeline.settings import Durability, PipelineSettings, WhenFull
-from spanledger.receiver.wire import decode
+from spanledger.receiver.wire import COMPILED, decode
 from spanledger.settings import split_endpoint
 from spanledger.workers.link import Report, WorkerEnd
 from spanledger.workers.take_over import TakeOver, folder_of

@@ -20,8 +20,10 @@ def components() -> None:
 
     from spanledger.config.components import Kind
     from spanledger.config.registry import COMPONENTS
+    from spanledger.receiver.wire import COMPILED
 
-    listed: dict[str, Any] = {"buildinfo": {"command": "spanledger", "version": __version__}}
+    decoder = "compiled" if COMPILED else "plain"
+    listed: dict[str, Any] = {"buildinfo": {"command": "spanledger", "version": __version__, "decoder": decoder}}
     for kind in Kind:
         listed[kind] = [
             {"name": component.type, "signals": [str(s) for s in component.signals], "summary": component.summary}

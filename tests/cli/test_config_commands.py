@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from spanledger._version import __version__
+from spanledger.receiver.wire import COMPILED
 from tests.cli.conftest import Run
 
 MISTAKE = """\
@@ -60,7 +61,8 @@ def test_print_config_masks_secrets_in_json_too(run: Run) -> None:
 
 def test_components_are_listed_as_yaml(run: Run) -> None:
     listed = yaml.safe_load(run("components").output)
-    assert listed["buildinfo"] == {"command": "spanledger", "version": __version__}
+    decoder = "compiled" if COMPILED else "plain"
+    assert listed["buildinfo"] == {"command": "spanledger", "version": __version__, "decoder": decoder}
     assert {
         kind: [c["name"] for c in listed[kind]] for kind in ("receivers", "processors", "exporters", "extensions")
     } == {

@@ -7,12 +7,16 @@ from typing import Any
 
 from spanledger.model.received import Decoded, Encoding, Signal
 from spanledger.model.span import LogRecord, MetricPoint
-from spanledger.receiver.wire import DEFAULT_LIMITS, Limits, decode
+from spanledger.receiver.wire import COMPILED, DEFAULT_LIMITS, Limits, decode
 from tests.receiver.bodies import END, SPAN_ID, START, TRACE_ID
+from tests.receiver.both_decoders import assert_same
 from tests.receiver.tables import TABLE, ChatSpan
 
 
 def decode_protobuf(body: bytes, signal: Signal = Signal.TRACES, limits: Limits = DEFAULT_LIMITS) -> Decoded:
+    """What the plain and the compiled decoder agree on."""
+    if COMPILED:
+        assert_same(signal, body, TABLE, limits)
     return decode(signal, Encoding.PROTOBUF, body, TABLE, limits)
 
 

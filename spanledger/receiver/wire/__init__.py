@@ -1,18 +1,29 @@
 """Wire bytes to items: `decode`.
 
 A decoder knows of dialects only what the `KeyTable` tells it: `table.span_type()` makes the span, `table.fill(span,
-pairs)` distributes its attributes. A compiled decoder stands in behind exactly this function.
+pairs)` distributes its attributes. Protobuf is read by the compiled decoder where it was built, and else by the plain
+one; both give the same items.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Decoded, Encoding, Signal
+from spanledger.receiver.wire import protobuf
 from spanledger.receiver.wire.limits import DEFAULT_LIMITS, Limits
 from spanledger.receiver.wire.otlp_json import decode_json
-from spanledger.receiver.wire.protobuf import decode_protobuf
 
-__all__ = ["DEFAULT_LIMITS", "Limits", "decode"]
+try:
+    from spanledger.receiver.wire.compiled import decode_protobuf as _decode_protobuf
+except ImportError:  # installed without a C compiler
+    from spanledger.receiver.wire.protobuf import decode_protobuf as _decode_protobuf
+
+COMPILED: Final = _decode_protobuf is not protobuf.decode_protobuf
+"""Whether the compiled decoder is at work."""
+
+__all__ = ["COMPILED", "DEFAULT_LIMITS", "Limits", "decode"]
 
 
 def decode(
@@ -26,5 +37,5 @@ def decode(
     signal, `PayloadTooLarge` when it holds more than the limits allow.
     """
     if encoding is Encoding.PROTOBUF:
-        return decode_protobuf(signal, body, table, limits)
+        return _decode_protobuf(signal, body, table, limits)
     return decode_json(signal, body, table, limits)

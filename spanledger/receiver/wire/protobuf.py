@@ -54,10 +54,12 @@ _DATA_POINTS = b"\x0a"
 
 def decode_protobuf(signal: Signal, body: bytes, table: KeyTable, limits: Limits) -> Decoded:
     """The items of an export request. Raises `PayloadError` when the bytes are not one."""
-    return _Request(signal, body, table, limits).decode()
+    return PlainDecoder(signal, body, table, limits).decode()
 
 
-class _Request:
+class PlainDecoder:
+    """Decodes one request. The compiled decoder gives it the single items that are not in order."""
+
     def __init__(self, signal: Signal, body: bytes, table: KeyTable, limits: Limits) -> None:
         self.signal = signal
         self.body = body
@@ -81,14 +83,17 @@ class _Request:
                 if self.seen > self.limits.max_items:
                     raise PayloadTooLarge(f"the request holds more than {self.limits.max_items} items; send fewer")
                 if resource is None:
-                    resource = self._resource(resources, repairs)
+                    resource = self.resource(self._contents(resources), repairs)
                 scope_repairs = list(repairs)
-                group = Group(resource, self._scope(scopes, scope_repairs), scope_repairs)
+                group = Group(resource, self.scope(self._contents(scopes), scope_repairs), scope_repairs)
                 for start, end in items:
-                    self._item(self.body[start:end], group)
+                    self.item(self.body[start:end], group)
         return Decoded(self.items, self.refusals.texts)
 
-    def _item(self, data: bytes, group: Group) -> None:
+    def _contents(self, occurrences: list[tuple[int, int]]) -> list[bytes]:
+        return [self.body[start:end] for start, end in occurrences]
+
+    def item(self, data: bytes, group: Group) -> None:
         try:
             if self._too_many_values(self.item_type, data):
                 raise Refused(f"holds more than {self.limits.max_values} values")
@@ -120,16 +125,16 @@ class _Request:
 
     # resource and scope
 
-    def _resource(self, occurrences: list[tuple[int, int]], repairs: list[str]) -> Resource:
+    def resource(self, occurrences: list[bytes], repairs: list[str]) -> Resource:
         message = self._shared(resource_pb2.Resource, occurrences, repairs)
         return Resource(self._kept(message.attributes, repairs))
 
-    def _scope(self, occurrences: list[tuple[int, int]], repairs: list[str]) -> Scope:
+    def scope(self, occurrences: list[bytes], repairs: list[str]) -> Scope:
         message = self._shared(common_pb2.InstrumentationScope, occurrences, repairs)
         return Scope(message.name, message.version, self._kept(message.attributes, repairs))
 
-    def _shared(self, message_type: type[Message], occurrences: list[tuple[int, int]], repairs: list[str]) -> Any:
-        data = b"".join([self.body[start:end] for start, end in occurrences])  # joining encodings merges messages
+    def _shared(self, message_type: type[Message], occurrences: list[bytes], repairs: list[str]) -> Any:
+        data = b"".join(occurrences)  # joining encodings merges messages
         if self._too_many_values(message_type, data):
             raise PayloadTooLarge(f"{message_type.DESCRIPTOR.name} holds more than {self.limits.max_values} values")
         message, mended = self._parse(message_type, data)
