@@ -6,9 +6,12 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 
-def extension(module: str) -> Extension:
-    source = f"{module.replace('.', '/')}.pyx"
-    return Extension(module, [source], optional=True, extra_compile_args=["-O3"])
+COMPILED = ["spanledger.receiver.wire.compiled"]
 
-
-setup(ext_modules=cythonize([extension("spanledger.receiver.wire.compiled")], build_dir="build"))
+extensions = cythonize(
+    [Extension(module, [f"{module.replace('.', '/')}.pyx"], extra_compile_args=["-O3"]) for module in COMPILED],
+    build_dir="build",
+)
+for extension in extensions:
+    extension.optional = True  # here, because cythonize forgets it
+setup(ext_modules=extensions)

@@ -351,6 +351,8 @@ async def serve(
     gc.collect()
     gc.freeze()
     ready(service.endpoints())
+    if not COMPILED:
+        logger.warning("spanledger was installed without a C compiler: spans are decoded the slow way")
     failure = service.pipeline.failure
     assert failure is not None  # noqa: S101  # set by start
     ends: list[asyncio.Future[Any]] = [stopping, failure]
