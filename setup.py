@@ -5,7 +5,6 @@ from __future__ import annotations
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-
 COMPILED = ["spanledger.receiver.wire.compiled"]
 
 extensions = cythonize(
