@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from spanledger.errors import LogError
+from spanledger.pipeline.directory_lock import DirectoryLock
 from spanledger.pipeline.framing import crc32
 from spanledger.pipeline.segment import sync_directory
 
@@ -111,6 +112,22 @@ class CursorFile:
         text = json.dumps({"salt": self._salt.hex(), "cursors": self.cursors}).encode("ascii")
         raw = _HEAD.pack(_MAGIC, _VERSION, generation, len(text)) + text
         return raw + crc32(raw).to_bytes(_CRC_BYTES, "little")
+
+
+def move_cursors(directory: Path, cursors: Mapping[str, int], timeout: float) -> None:
+    """Set cursors of a log that no process uses. Raises `LogError`, `OSError`."""
+    lock = DirectoryLock(directory)
+    lock.acquire(timeout)
+    file = CursorFile(directory)
+    try:
+        salt = file.read()
+        if salt is None:
+            raise LogError(f"{directory} has no cursors")
+        file.open(salt)
+        file.save({**file.cursors, **cursors})
+    finally:
+        file.close()
+        lock.release()
 
 
 def newest_slot(path: Path) -> _Slot | None:

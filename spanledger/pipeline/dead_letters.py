@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 
 from spanledger.model.received import Item
 from spanledger.model.records import Metric, Record, Run, Score, Thread
+from spanledger.model.span import Event, Link, LogRecord, MetricPoint, Resource, Scope, Span
 
 
 class LetterKind(StrEnum):
@@ -68,13 +70,13 @@ def letter_of_record(source: str, record: Record, reason: str) -> DeadLetter:
     """A record that an exporter cannot write."""
     kind, project_id, record_id = record_key(record)
     key = _digest(source, kind, project_id, record_id, str(record.version))
-    return DeadLetter(LetterKind.RECORD, source, reason, project_id, 0, "json", _json(record), key)
+    return DeadLetter(LetterKind.RECORD, source, reason, project_id, 0, "json", json_of(record), key)
 
 
 def letter_of_item(project_id: str, seq: int, index: int, item: Item, reason: str) -> DeadLetter:
     """An item that cannot be mapped; `index` is its place in the entry."""
     key = _digest("mapping", str(seq), str(index))
-    return DeadLetter(LetterKind.ITEM, "mapping", reason, project_id, seq, "json", _json(item), key)
+    return DeadLetter(LetterKind.ITEM, "mapping", reason, project_id, seq, "json", json_of(item), key)
 
 
 def letter_of_entry(
@@ -83,6 +85,48 @@ def letter_of_entry(
     """A body that cannot be read or decoded any more. `name` tells it from others where `seq` does not."""
     digest = _digest(source, "entry", name if name is not None else str(seq))
     return DeadLetter(LetterKind.ENTRY, source, reason, project_id, seq, content_type, body, digest)
+
+
+def record_of(letter: DeadLetter) -> Record:
+    """The record that a letter holds. Raises `ValueError` for a letter of something else, and for one that cannot be
+    read back."""
+    if letter.kind is not LetterKind.RECORD:
+        raise ValueError("holds no record")
+    fields = msgspec.json.decode(letter.content)
+    kinds: dict[str, type[Record]] = {"run": Run, "score": Score, "thread": Thread, "metric": Metric}
+    if fields.get("record") not in kinds:
+        raise ValueError("holds no record that this version knows")
+    record: Record = msgspec.json.decode(letter.content, type=kinds[fields["record"]])
+    return record
+
+
+def item_of(letter: DeadLetter, new_span: Callable[[], Span]) -> Item:
+    """The span, log record or metric point that a letter holds; bytes among its attributes come back as base64. Raises
+    `ValueError` for a letter of something else, and for one that cannot be read back."""
+    if letter.kind is not LetterKind.ITEM:
+        raise ValueError("holds no item")
+    fields = msgspec.json.decode(letter.content)
+    item: Item
+    if "dropped_attributes" in fields:
+        item = new_span()
+    elif "severity_number" in fields:
+        item = LogRecord()
+    elif "temporality" in fields:
+        item = MetricPoint()
+    else:
+        raise ValueError("holds no item that this version knows")
+    for name, value in fields.items():
+        match name:
+            case "resource":
+                value = Resource(value["attributes"])
+            case "scope":
+                value = Scope(**value)
+            case "events":
+                value = [Event(**event) for event in value]
+            case "links":
+                value = [Link(**link) for link in value]
+        setattr(item, name, value)
+    return item
 
 
 def record_key(record: Record) -> tuple[str, str, str]:
@@ -108,7 +152,7 @@ def _digest(*parts: str) -> bytes:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
 
 
-def _json(value: object) -> bytes:
+def json_of(value: object) -> bytes:
     """JSON of a record or item. What made it undeliverable may make it hard to encode too, so this never raises."""
     try:
         return msgspec.json.encode(value, enc_hook=_slots)

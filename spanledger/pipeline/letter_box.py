@@ -53,10 +53,12 @@ T = TypeVar("T")
 class LetterBox:
     """The letters in a directory. Synchronous; each call is a transaction. Several processes may use one."""
 
-    def __init__(self, directory: Path, max_bytes: int) -> None:
+    def __init__(self, directory: Path, max_bytes: int, *, owner: bool = True) -> None:
+        """`owner`: whether a damaged file may be put aside; the directory is locked then."""
         self._directory = directory
         self._path = directory / NAME
         self._max_bytes = max_bytes
+        self._owner = owner
         self._connection: sqlite3.Connection | None = None
 
     def open(self) -> None:
@@ -111,7 +113,7 @@ class LetterBox:
             try:
                 return self._attempt(work, mode)
             except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                if not (self._owner and _is_damage(error)):
                     raise
                 self._put_aside(error)
                 return self._attempt(work, mode)

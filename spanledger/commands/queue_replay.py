@@ -1,0 +1,219 @@
+"""`spanledger queue replay --dead`: what could not be delivered, once more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeAlias, TypeVar
+
+from spanledger.commands.queue_list import letters, progress
+from spanledger.config import ComponentId, Config, Kind
+from spanledger.config.pipeline import pipeline_settings, signals_of_exporter
+from spanledger.config.registry import COMPONENTS
+from spanledger.config.rules import used
+from spanledger.errors import LogError, Overloaded
+from spanledger.exporters.base import Exporter
+from spanledger.exporters.select import Select
+from spanledger.mapping import KEYS, Mapper
+from spanledger.model.received import Encoding, Received, Signal
+from spanledger.model.records import Record
+from spanledger.pipeline import DurableLog, FileStorageSettings
+from spanledger.pipeline.batch import newest_versions, token_of
+from spanledger.pipeline.dead_letters import (
+    DeadLetter,
+    LetterFilter,
+    LetterKind,
+    StoredLetter,
+    describe,
+    item_of,
+    record_key,
+    record_of,
+)
+from spanledger.pipeline.letter_box import LetterBox
+from spanledger.service import decode_body, event_loop
+
+_PAGE: Final = 500
+"""Letters that are delivered, and leave the box, together."""
+_Way: TypeAlias = Callable[[Sequence[StoredLetter]], Awaitable[list[int]]]
+"""Delivers letters; the ids of those that are stored."""
+T = TypeVar("T")
+
+_RUN_KINDS: Final = frozenset({"run", "score", "thread"})
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the letters."""
+
+    delivered: int = 0
+    failed: int = 0
+    """Rejected again; they stay."""
+    skipped: int = 0
+    """Nothing that could be delivered; they stay."""
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def fail(self, reason: str) -> None:
+        """Note a letter that failed again."""
+        self.failed += 1
+        self.reasons[reason] += 1
+
+    def skip(self, reason: str) -> None:
+        """Note a letter that is left alone."""
+        self.skipped += 1
+        self.reasons[reason] += 1
+
+
+def replay_letters(config: Config, directories: Sequence[Path], wanted: LetterFilter) -> Outcome:
+    """Deliver letters; those that are stored leave the dead letters. Raises `StoreError`, `LogError`."""
+    outcome = Outcome()
+    with asyncio.Runner(loop_factory=event_loop()) as runner:
+        for directory in directories:
+            runner.run(_replay(config, directory, wanted, outcome))
+    return outcome
+
+
+async def _replay(config: Config, directory: Path, wanted: LetterFilter, outcome: Outcome) -> None:
+    found = list(letters(directory, wanted))
+    box = LetterBox(directory, 0, owner=False)
+    async with AsyncExitStack() as stack:
+        stack.callback(box.close)
+        post = _Post(config, directory, stack, outcome)
+        pages = [found[first : first + _PAGE] for first in range(0, len(found), _PAGE)]
+        with progress(pages, "delivering") as shown:
+            for page in shown:
+                for kind, deliver in post.ways.items():
+                    some = [stored for stored in page if stored.letter.kind is kind]
+                    if done := await deliver(some):
+                        box.remove(done)
+                        outcome.delivered += len(done)
+
+
+class _Post:
+    """The ways on which letters reach their destination; exporters and log are opened when they are needed first."""
+
+    def __init__(self, config: Config, directory: Path, stack: AsyncExitStack, outcome: Outcome) -> None:
+        self._config = config
+        self._directory = directory
+        self._stack = stack
+        self._outcome = outcome
+        self._exporters: dict[str, Exporter] = {}
+        self._log: DurableLog | None = None
+        self._ids = {str(id_): id_ for id_ in used(config, Kind.EXPORTERS)}
+        self.ways: dict[LetterKind, _Way] = {
+            LetterKind.RECORD: self._records,
+            LetterKind.ITEM: self._items,
+            LetterKind.ENTRY: self._entries,
+        }
+
+    async def _records(self, some: Sequence[StoredLetter]) -> list[int]:
+        by_source: dict[str, list[tuple[StoredLetter, Record]]] = {}
+        for stored in some:
+            source = stored.letter.source
+            if source not in self._ids:
+                self._outcome.skip(f"the configuration has no exporter {source}")
+            elif (record := self._read(record_of, stored.letter)) is not None:
+                by_source.setdefault(source, []).append((stored, record))
+        done: list[int] = []
+        for source, pairs in by_source.items():
+            refused = await self._write(await self._exporter(source), [record for _, record in pairs])
+            for stored, record in pairs:
+                reason = refused.get(record_key(record))
+                if reason is None:
+                    done.append(stored.id)
+                else:
+                    self._outcome.fail(reason)
+        return done
+
+    async def _items(self, some: Sequence[StoredLetter]) -> list[int]:
+        done: list[int] = []
+        mapping = self._config.mapping
+        for stored in some:
+            item = self._read(partial(item_of, new_span=KEYS.span_type), stored.letter)
+            if item is None:
+                continue
+            mapper = Mapper(mapping.price_list(), mapping.limits(), mapping.capture())
+            try:
+                records = mapper.add(stored.letter.project_id, [item], time.time_ns())
+            except Exception as error:
+                self._outcome.fail(describe(error))
+                continue
+            refused: dict[tuple[str, str, str], str] = {}
+            for name in self._ids:
+                refused |= await self._write(await self._exporter(name), records)
+            if refused:
+                self._outcome.fail(next(iter(refused.values())))
+            else:
+                done.append(stored.id)
+        return done
+
+    async def _entries(self, some: Sequence[StoredLetter]) -> list[int]:
+        done: list[int] = []
+        for stored in some:
+            letter = stored.letter
+            signal, _, encoding = letter.content_type.partition("/")
+            if letter.source != "mapping":
+                self._outcome.skip(f"damaged on disk: {letter.reason}")
+                continue
+            try:
+                kinds = Signal(signal), Encoding(encoding)
+                decode_body(*kinds, letter.content)
+            except Exception as error:
+                self._outcome.fail(describe(error))
+                continue
+            log = await self._opened_log()
+            try:
+                await log.append(Received(letter.project_id, *kinds, letter.content, (), time.time_ns()))
+            except Overloaded as error:
+                raise LogError(str(error)) from error
+            done.append(stored.id)
+        return done
+
+    def _read(self, read: Callable[[DeadLetter], T], letter: DeadLetter) -> T | None:
+        try:
+            return read(letter)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            self._outcome.skip(f"cannot be read back: {describe(error)}")
+            return None
+
+    async def _write(self, exporter: Exporter, records: Iterable[Record]) -> dict[tuple[str, str, str], str]:
+        """`record_key` → why it was not stored."""
+        batch = newest_versions(list(records))
+        if not batch:
+            return {}
+        try:
+            result = await exporter.write(batch, token_of(batch))
+        except Exception as error:
+            return {record_key(record): describe(error) for record in batch}
+        if result.retry is not None:
+            return {record_key(record): result.retry for record in batch}
+        return {record_key(batch[one.index]): one.reason for one in result.rejected}
+
+    async def _exporter(self, name: str) -> Exporter:
+        if name not in self._exporters:
+            exporter = _new_exporter(self._config, self._ids[name])
+            await exporter.start()
+            self._stack.push_async_callback(exporter.close)
+            self._exporters[name] = exporter
+        return self._exporters[name]
+
+    async def _opened_log(self) -> DurableLog:
+        if self._log is None:
+            settings: FileStorageSettings = pipeline_settings(self._config).log
+            self._log = DurableLog(settings.model_copy(update={"directory": self._directory}))
+            await self._log.open()
+            self._stack.push_async_callback(self._log.close)
+        return self._log
+
+
+def _new_exporter(config: Config, id_: ComponentId) -> Exporter:
+    exporter: Exporter = COMPONENTS[Kind.EXPORTERS][id_.type].factory(config.components[Kind.EXPORTERS][id_])
+    signals = signals_of_exporter(config, id_)
+    if Signal.METRICS not in signals:
+        return Select(exporter, _RUN_KINDS)
+    return exporter if len(signals) > 1 else Select(exporter, frozenset({"metric"}))
