@@ -164,10 +164,11 @@ def json_of(value: object) -> bytes:
 
 
 def _slots(value: object) -> Any:
-    """The fields of a `Span`, `Resource` and the like; the text of anything unknown."""
-    names = [name for owner in type(value).__mro__ for name in getattr(owner, "__slots__", ())]
+    """The fields of a `Span`, `Resource` and the like, in slots and beside them; the text of anything unknown."""
+    names = {name for owner in type(value).__mro__ for name in getattr(owner, "__slots__", ())}
     if not names:
         return str(value)
+    names |= getattr(value, "__dict__", {}).keys()
     return {name: held for name in sorted(names) if (held := getattr(value, name, None)) is not None}
 
 

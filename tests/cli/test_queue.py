@@ -153,7 +153,8 @@ def test_items_are_mapped_anew(run: RunCommand, log: Path, tmp_path: Path) -> No
     assert run("queue", "replay", "--dead", *OPTIONS).output == "delivered 1, failed again 0, left alone 0\n"
     (record,) = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
     assert record["model"] == "gpt-4o"
-    assert record["usage"]["input"] == 42
+    assert record["user_id"] == "ada"
+    assert record["usage"]["input_tokens"] == 42
 
 
 def test_bodies_go_into_the_log_again_unless_they_are_damaged(run: RunCommand, log: Path) -> None:
