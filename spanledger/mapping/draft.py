@@ -8,7 +8,7 @@ from decimal import Decimal
 from spanledger.mapping import agents, content, documents, kind, plain
 from spanledger.mapping import messages as shapes
 from spanledger.mapping.bodies import BodyFacts, finish_of_status, response_facts
-from spanledger.mapping.coerce import flag, money, text
+from spanledger.mapping.coerce import flag, money, number, text
 from spanledger.mapping.context import Context, Deployment, context_of, custom_attributes
 from spanledger.mapping.dialects import EVENT_TABLES, MARKERS
 from spanledger.mapping.dialects.base import (
@@ -158,6 +158,8 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         attributes=custom,
         warnings=warnings,
     )
+    if span.logfire_span_type == "log" and not duration:
+        _begin_earlier(run, span)
     if run_type == TOOL:
         _name_by_result(run, span)
         _name_by_step(run, span)
@@ -315,6 +317,14 @@ def _dialects(span: Facts, by_scope: str | None) -> list[str]:
     if span.system is not None and span.provider is None and "otel_legacy" not in found:
         found.append("otel_legacy")
     return found
+
+
+def _begin_earlier(run: Run, span: Facts) -> None:
+    """Logfire's record of a streamed call is written at its end, and tells how long it took."""
+    seconds = number(span.rest.get("duration"))
+    if seconds is not None and 0 < seconds < 86_400:
+        run.duration_ns = round(seconds * 1e9)
+        run.started_at = span.start_ns - run.duration_ns
 
 
 def _name_by_result(run: Run, span: Facts) -> None:

@@ -43,6 +43,7 @@ from spanledger.mapping.scores import EVALUATION_EVENTS, annotation_scores, eval
 from spanledger.mapping.sizes import size_of, size_of_run, size_of_span
 from spanledger.mapping.threads import thread_version
 from spanledger.mapping.tree import resolve
+from spanledger.mapping.twins import Twins
 from spanledger.model.ids import thread_id
 from spanledger.model.received import Item
 from spanledger.model.records import Record, Run, Score, Thread
@@ -110,6 +111,7 @@ class Mapper:
         self._traces: OrderedDict[tuple[str, str], _Trace] = OrderedDict()
         self._capture = capture
         self._responses = Responses()
+        self._twins = Twins()
         self._calls = ToolCalls()
         self._answers = Answers()
         self._conversations = Conversations()
@@ -240,6 +242,7 @@ class Mapper:
             drafts = {span_id: draft for span_id, draft in drafts.items() if span_id not in gone}
         runs = resolve(project_id, trace_id, drafts, self._prices)
         affected = self._responses.settle(project_id, trace_id, runs)
+        affected |= self._twins.settle(project_id, trace_id, runs)
         for told in _told(trace, span_ids | neighbours):
             if trace.told is None:
                 trace.told = TraceAnswers()
