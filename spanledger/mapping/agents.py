@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from spanledger.mapping.coerce import text
+from spanledger.mapping.coerce import number, text
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.messages.pyrepr import parse_repr
 from spanledger.model.span import Value
 
-_OPAQUE_ID = re.compile(r"(?i)[0-9a-f]{8}[0-9a-f-]{8,}|(asst|agent|proj)_\w+|\d+")
+_OPAQUE_ID = re.compile(r"(?i)[0-9a-f]{8}[0-9a-f-]{8,}|(asst|agent|proj)_\w+")
 _IN_REPR = re.compile(r"\bcurrent_agent_name='([^'\\]{1,200})'")
 _LONGEST_REPR = 100_000
 _MESSAGES = 50
@@ -20,7 +20,7 @@ _MESSAGES = 50
 def name_in_id(agent_id: str) -> str | None:
     """An agent's id that is a name after all: OpenInference writes CrewAI's role as `graph.node.id`. UUIDs and
     providers' keys are none."""
-    return agent_id if _OPAQUE_ID.fullmatch(agent_id) is None else None
+    return agent_id if number(agent_id) is None and _OPAQUE_ID.fullmatch(agent_id) is None else None
 
 
 def name_in_metadata(span: Facts) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from spanledger.mapping.coerce import text
 from spanledger.mapping.facts import Facts
-from spanledger.mapping.messages import parse_json
+from spanledger.mapping.messages import parse_json, parse_printed
 from spanledger.mapping.params import string_list
 from spanledger.model.span import Resource, Value
 
@@ -129,6 +129,9 @@ def _documents(span: Facts) -> Iterable[dict[str, Value]]:
     document = parse_json(span.meta_document)[1] if span.meta_document is not None else None
     if isinstance(document, dict):
         yield document
+    if span.requester_metadata is not None:
+        document = parse_printed(span.requester_metadata)
+        yield document if isinstance(document, dict) else {"requester_metadata": span.requester_metadata}
 
 
 def _first(documents: list[dict[str, Value]], keys: tuple[str, ...]) -> str | None:

@@ -434,7 +434,12 @@ def _answered_from_cache(span: Facts) -> bool:
 def _content(run: Run, span: Facts, events: list[Event], request: Value, response: Value, warnings: list[str]) -> None:
     if run.type == LLM:
         said = content.messages_of_events(events, warnings)
-        run.input = content.model_input(span, said, request, warnings) or None
+        asked, offered = shapes.split_definitions(content.model_input(span, said, request, warnings))
+        run.input = asked or None
+        if offered and not run.tools:
+            run.tools = offered
+        if (length := number(span.original_length)) is not None and length > len(asked):
+            warnings.append("earlier_messages_omitted")
         run.output = content.model_output(span, said, response, warnings) or None
     elif run.type == EMBED:
         run.input = documents.embed_texts(span, request, warnings)

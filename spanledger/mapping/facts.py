@@ -150,6 +150,7 @@ class Facts(Span):
     response_body: Value = None
     request_parameters: Value = None
     response_tool_calls: Value = None
+    original_length: Value = None
     raw_input: Value = None
     raw_output: Value = None
     input_mime: Value = None
@@ -180,6 +181,7 @@ class Facts(Span):
     tags: Value = None
     meta: Group | None = None
     meta_document: Value = None
+    requester_metadata: Value = None
     environment: Value = None
     release: Value = None
     service_name: Value = None

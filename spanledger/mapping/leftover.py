@@ -13,7 +13,7 @@ from spanledger.model.span import Value
 
 _CLUES = (
     "server_address", "api_base", "http_status", "http_route", "request_id", "mcp_method", "vector_db", "db_operation",
-    "workflow_name", "step_input",
+    "workflow_name", "step_input", "original_length",
 )  # fmt: skip
 """Read to find out something else."""
 _OF_CALLS = (
@@ -34,6 +34,7 @@ def _canonical() -> dict[str, str]:
         **keys,
         "api_base": "url.full",
         "mcp_method": "mcp.method.name",
+        "original_length": "gen_ai.input.messages.original_length",
         "step_input": "llamaindex.step.input_summary",
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from spanledger.mapping.coerce import flag, number, text
 from spanledger.mapping.facts import Facts
-from spanledger.mapping.messages import parse_json
+from spanledger.mapping.messages import parse_json, parse_printed
 from spanledger.model.span import Value
 
 _NUMBERS = (
@@ -89,7 +89,7 @@ def params_of(span: Facts, request: Value) -> dict[str, Value]:
         found["user"] = user
     if span.settings is not None:
         _add(found, span.settings)
-    document = parse_json(span.parameters)[1] if span.parameters is not None else None
+    document = parse_printed(span.parameters) if span.parameters is not None else None
     if isinstance(document, dict):
         _add(found, document)
     if isinstance(request, dict):

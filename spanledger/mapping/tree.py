@@ -52,7 +52,8 @@ class _Node:
 
     __slots__ = (
         "around", "billed_below", "billed_calls", "children", "depth", "donor", "draft", "holds_runs", "innermost",
-        "is_cut", "is_run", "outer", "parent", "root", "run", "settings", "span_id", "stating", "whole_below",
+        "is_cut", "is_run", "last_answer", "outer", "parent", "root", "run", "settings", "span_id", "stating",
+        "whole_below",
     )  # fmt: skip
 
     def __init__(self, span_id: str, draft: Draft) -> None:
@@ -67,6 +68,8 @@ class _Node:
         self.run: Run | None = None
         """The resolved run."""
         self.holds_runs = False
+        self.last_answer: Run | None = None
+        """Of the model calls below, the one that answered last."""
         # Handed up by the children
         self.innermost: dict[str, int] = {}
         """Model calls below that hold none of their type themselves, by type; tools and agents hide theirs."""
@@ -119,6 +122,8 @@ def resolve(
             elif _is_unanswered(node):
                 run.type = LLM
                 run.params, run.streaming = params_of(draft.span, None), streaming_of(draft.span, None)
+        if run.type == AGENT:
+            _answer(run, node)
         _inherit(run, node, only)
         if run.type in _BILLABLE:
             _complete(run, node)
@@ -169,11 +174,35 @@ def _keep_weak_chains(ordered: list[_Node]) -> None:
     """A named application span is a run where something below it is one."""
     below: set[str] = set()
     for node in ordered:
+        _hand_up_answer(node)
         if node.draft.kind == WEAK_CHAIN and node.span_id in below and node.draft.run is not None:
             node.is_run = True
         node.holds_runs = node.span_id in below
         if (node.is_run or node.span_id in below) and node.parent is not None:
             below.add(node.parent.span_id)
+
+
+def _hand_up_answer(node: _Node) -> None:
+    """Tell the parent which model call at or below this node answered last."""
+    if node.parent is None:
+        return
+    run = node.draft.run if node.is_run else None
+    for answer in (node.last_answer, run if run is not None and run.type == LLM else None):
+        held = node.parent.last_answer
+        if answer is None or not answer.output or answer.status != "success":
+            continue
+        if held is None or (answer.started_at, answer.run_id) > (held.started_at, held.run_id):
+            node.parent.last_answer = answer
+
+
+def _answer(run: Run, node: _Node) -> None:
+    """An agent whose stream was read elsewhere ends without an output; what its last model call said is its answer."""
+    last = node.last_answer
+    if run.output is None and run.status == "success" and last is not None:
+        parts = last.output[-1]["parts"] if isinstance(last.output, list) and last.output else []
+        if any(part["type"] == "text" and part.get("content") for part in parts):
+            run.output = last.output
+            run.warnings = [*run.warnings, "output_from_model_call"]
 
 
 def _bill(ordered: list[_Node]) -> set[str]:

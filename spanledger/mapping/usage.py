@@ -37,6 +37,7 @@ _SLOTS = (
     ("usage_input_image", "input_image"),
 )
 
+_MOST_ITERATIONS = 1_000
 _STATED = ("usage_input", "usage_output")
 _TOKEN_KEYS = frozenset(key for key, (slot, _) in KEYS.keys.items() if slot in _STATED)
 
@@ -97,6 +98,7 @@ def usage_of(
         if exclusive is None:
             exclusive = verdict
         _fill(counts, read, document)
+        _add_compactions(counts, read, document)
     if span.provider_metadata is not None:
         _provider_metadata(span.provider_metadata, counts)
     if not counts or not ("input" in counts or "output" in counts or "total" in counts):
@@ -164,6 +166,19 @@ def _fill(counts: dict[str, int], read: dict[str, int], document: dict[str, Any]
     for name, value in read.items():
         if name not in ("thoughts", "tool_use"):
             counts.setdefault(name, value)
+
+
+def _add_compactions(counts: dict[str, int], read: dict[str, int], document: dict[str, Any]) -> None:
+    """Anthropic leaves the passes that compact the conversation out of its totals and bills them all the same. AI SDK 7
+    has them in its own counters; the advisor's passes belong to another model."""
+    iterations = document.get("iterations")
+    if not isinstance(iterations, list) or "output" not in read or counts.get("output") != read["output"]:
+        return
+    for iteration in iterations[:_MOST_ITERATIONS]:
+        if isinstance(iteration, dict) and iteration.get("type") == "compaction":
+            for name, amount in read_counters(iteration).items():
+                if name in counts:
+                    counts[name] += amount
 
 
 def _provider_metadata(value: Any, counts: dict[str, int]) -> None:

@@ -6,6 +6,8 @@ that have a whole file of their own here (order of arrival, hostile values, boun
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from spanledger.model.span import Value
@@ -23,6 +25,15 @@ from tests.mapping.build import (
     tool,
     usage_of,
 )
+
+
+def told(*messages: dict[str, Value]) -> str:
+    return json.dumps(messages)
+
+
+def text(role: str, content: str) -> dict[str, Value]:
+    return {"role": role, "parts": [{"type": "text", "content": content}]}
+
 
 # --- values ----------------------------------------------------------------------------------------------------------
 
@@ -421,3 +432,195 @@ def test_case_90_where_contents_were_uploaded_to_is_kept_without_its_signature()
 def test_case_91_the_scope_called_ai_alone_makes_no_run() -> None:
     assert Ledger(span(name="fetch", scope="ai")).runs == []
     assert Ledger(span(name="fetch", scope="gen_ai")).runs == []
+
+
+# --- and those that concern what else stands in values ----------------------------------------------------------------
+
+
+def test_case_19_arrays_that_mix_types_or_hold_nulls_keep_what_is_known() -> None:
+    run = only_run(
+        chat({"gen_ai.request.stop_sequences": ["a", None, 1], "gen_ai.response.finish_reasons": ["stop", None]})
+    )
+
+    assert (run.params["stop"], run.finish_reasons) == (["a", "1"], ["stop"])
+
+
+def test_case_20_nested_attributes_stay_as_they_are() -> None:
+    assert only_run(chat({"mine": {"a": {"b": 1}}})).attributes["mine"] == {"a": {"b": 1}}
+
+
+def test_case_21_of_a_key_that_stands_twice_the_last_wins() -> None:
+    run = only_run(
+        span([("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "a"), ("gen_ai.request.model", "b")])
+    )
+
+    assert run.request_model == "b"
+
+
+def test_case_30_messages_that_sentry_cut_from_the_front_are_told() -> None:
+    run = only_run(
+        chat({"gen_ai.input.messages": told(text("user", "hi")), "gen_ai.input.messages.original_length": 12})
+    )
+
+    assert run.warnings == ["earlier_messages_omitted"]
+    assert run.attributes["gen_ai.input.messages.original_length"] == 12
+
+
+def test_case_30_a_length_that_is_the_lists_own_says_nothing() -> None:
+    run = only_run(
+        chat({"gen_ai.input.messages": told(text("user", "hi")), "gen_ai.input.messages.original_length": 1})
+    )
+
+    assert run.warnings == []
+
+
+def test_case_32_bodies_that_are_bytes_are_read() -> None:
+    run = only_run(chat({"gen_ai.prompt": b'{"messages":[{"role":"user","content":"hi"}]}'}))
+
+    assert run.input == [text("user", "hi")]
+
+
+def test_case_36_counters_as_strings_and_as_doubles_count_alike() -> None:
+    for written in ("12", 12.0, " 12 "):
+        assert usage_of(chat({"gen_ai.usage.input_tokens": written}, tokens=None)).input_tokens == 12
+
+
+def test_case_42_values_that_python_printed_are_read() -> None:
+    run = only_run(chat({"llm.invocation_parameters": "{'temperature': 0.5, 'stop': None}"}, scope="litellm"))
+
+    assert run.params == {"temperature": 0.5}
+
+
+def test_case_42_what_is_no_literal_stays_text() -> None:
+    run = only_run(chat({"llm.invocation_parameters": "{'temperature': open('/etc/passwd')"}, scope="litellm"))
+
+    assert run.params == {}
+
+
+def test_case_48_what_litellm_makes_of_null_and_of_objects() -> None:
+    run = only_run(
+        chat({"metadata.requester_metadata": "{'user_id': 'u1', 'team': None}", "metadata.note": ""}, scope="litellm")
+    )
+
+    assert (run.user_id, run.metadata) == ("u1", {})
+
+
+@pytest.mark.parametrize("literal", ["<REDACTED>", "__REDACTED__", "readacted", "<elided>"])
+def test_case_53_what_was_blacked_out_is_no_content(literal: str) -> None:
+    run = only_run(chat({"gen_ai.input.messages": told(text("user", literal))}))
+
+    assert run.input == [{"role": "user", "parts": [{"type": "text", "content": None, "redacted": True}]}]
+
+
+def test_case_57_a_model_that_openlit_made_up_is_kept() -> None:
+    run = only_run(
+        chat(model="claude-3-5-sonnet-latest", provider="anthropic", scope="openlit.instrumentation.anthropic")
+    )
+
+    assert run.request_model == "claude-3-5-sonnet-latest"
+
+
+def test_case_58_an_agent_without_a_name_is_called_by_its_id() -> None:
+    run = only_run(agent(name="7f3a2c10-6494-46d4-8371-2e26eb1dfc1f"))
+
+    assert run.name == "7f3a2c10-6494-46d4-8371-2e26eb1dfc1f"
+
+
+def test_case_59_calls_that_share_their_tools_name_as_an_id_keep_their_results() -> None:
+    calls = [{"type": "tool_call", "id": "w", "name": "w", "arguments": {"n": number}} for number in (1, 2)]
+    results = [
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "w", "response": answer}]} for answer in "12"
+    ]
+    run = only_run(chat({"gen_ai.input.messages": told({"role": "assistant", "parts": calls}, *results)}))
+
+    assert isinstance(run.input, list)
+    assert [message["parts"][0].get("response") for message in run.input[1:]] == ["1", "2"]
+
+
+def test_case_61_one_message_per_token_is_one_message() -> None:
+    tokens = {f"llm.output_messages.{n}.message.role": "assistant" for n in range(20)}
+    pieces = {f"llm.output_messages.{n}.message.content": f"{n} " for n in range(20)}
+
+    run = only_run(chat({**tokens, **pieces}))
+
+    assert run.output == [text("assistant", "".join(pieces.values()))]
+
+
+def test_case_62_tools_among_the_messages_are_tools() -> None:
+    definition = json.dumps({"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}})
+    run = only_run(
+        chat(
+            {
+                "llm.input_messages.0.message.role": "user",
+                "llm.input_messages.0.message.content": "hi",
+                "llm.input_messages.1.message.role": "tool",
+                "llm.input_messages.1.message.content": definition,
+            }
+        )
+    )
+
+    assert run.input == [text("user", "hi")]
+    assert run.tools == [{"name": "weather", "parameters": {"type": "object"}}]
+
+
+def test_case_64_an_agent_without_an_output_answers_what_its_last_model_call_said() -> None:
+    ledger = Ledger(
+        agent(id=1),
+        chat({"gen_ai.output.messages": told(text("assistant", "It is 22 degrees."))}, id=3, parent=1, start=3, end=4),
+        chat({"gen_ai.output.messages": told(text("assistant", "Let me see."))}, id=2, parent=1, start=1, end=2),
+    )
+
+    assert ledger.run(1).output == [text("assistant", "It is 22 degrees.")]
+    assert ledger.run(1).warnings == ["output_from_model_call"]
+
+
+def test_case_64_an_agent_that_ends_with_a_tool_call_has_no_answer() -> None:
+    call = {"role": "assistant", "parts": [{"type": "tool_call", "id": "c", "name": "w", "arguments": {}}]}
+    ledger = Ledger(agent(id=1), chat({"gen_ai.output.messages": told(call)}, id=2, parent=1))
+
+    assert ledger.run(1).output is None
+
+
+def test_case_67_usage_that_came_too_late_is_unknown() -> None:
+    run = only_run(chat({"gen_ai.response.time_to_first_chunk": 0.25}, tokens=None))
+
+    assert (run.usage, run.ttft_ns) == (None, 250_000_000)
+
+
+def test_case_79_a_format_string_that_was_never_filled_in_is_a_key() -> None:
+    run = only_run(chat({"agno{key_suffix}.tools": '[{"name": "weather"}]'}))
+
+    assert run.tools == [{"name": "weather"}]
+
+
+def test_case_82_passes_that_compact_the_conversation_are_billed() -> None:
+    raw = {
+        "input_tokens": 100, "output_tokens": 10, "iterations": [
+            {"type": "compaction", "input_tokens": 5_000, "output_tokens": 200},
+            {"type": "message", "input_tokens": 100, "output_tokens": 10},
+            {"type": "advisor_message", "input_tokens": 7_000, "output_tokens": 70},
+        ],
+    }  # fmt: skip
+
+    usage = usage_of(chat({"gen_ai.usage.raw": json.dumps(raw)}, tokens=(100, 10), provider="anthropic"))
+
+    assert (usage.input_tokens, usage.output_tokens) == (5_100, 210)
+
+
+def test_case_84_what_openlit_estimates_cannot_be_told_from_what_it_was_given() -> None:
+    assert usage_of(chat(scope="openlit.instrumentation.ollama")).source == "provider"
+
+
+def test_case_92_bytes_as_an_object_of_numbers_are_bytes() -> None:
+    image = {"type": "image", "image": {"0": 137, "1": 80, "2": 78, "3": 71}}
+    run = only_run(
+        span(
+            {
+                "ai.operationId": "ai.generateText.doGenerate",
+                "ai.prompt.messages": told({"role": "user", "content": [image]}),
+            }
+        )
+    )
+
+    assert isinstance(run.input, list)
+    assert run.input[0]["parts"][0]["content"] == "iVBORw=="

@@ -15,6 +15,7 @@ DIALECT = Dialect(
         "metadata.litellm_session_id": "session_id",
         "metadata.tags": "tags",
         "metadata.request_tags": "tags",
+        "metadata.requester_metadata": "requester_metadata",
     },
     scopes=("litellm",),
     names=(

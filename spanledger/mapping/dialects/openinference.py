@@ -50,6 +50,7 @@ DIALECT = Dialect(
         "input.mime_type": "input_mime",
         "output.mime_type": "output_mime",
         "llm.tools": "tool_definitions",
+        "agno{key_suffix}.tools": "tool_definitions",  # sic: a format string that Agno's instrumentation never fills in
         "agent.name": "agent_name",
         "graph.node.name": "agent_name",
         "graph.node.id": "agent_id",

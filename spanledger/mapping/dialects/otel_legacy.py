@@ -47,6 +47,8 @@ DIALECT = Dialect(
         "gen_ai.prompt": "prompt",
         "gen_ai.completion": "completion",
         "gen_ai.request.messages": "input_messages",
+        "gen_ai.input.messages.original_length": "original_length",  # Sentry, which cuts lists from the front
+        "gen_ai.request.messages.original_length": "original_length",
         "gen_ai.response.text": "completion",
         "gen_ai.response.tool_calls": "response_tool_calls",
         "gen_ai.request.available_tools": "tool_definitions",

@@ -20,6 +20,7 @@ from spanledger.mapping.messages import detect, events, indexed, tools, vercel
 from spanledger.mapping.messages.events import Direction
 from spanledger.mapping.messages.jsontext import parse_json, plain, repair_json
 from spanledger.mapping.messages.merge import completed, merge_messages, text_of
+from spanledger.mapping.messages.pyrepr import parse_repr
 from spanledger.mapping.messages.reader import BLOB_LIMIT, Part, Reader
 from spanledger.mapping.messages.refine import lacks, refined
 from spanledger.mapping.messages.roles import ASSISTANT, TOOL, USER, finish_reasons
@@ -41,16 +42,26 @@ __all__ = [
     "parse_instructions",
     "parse_json",
     "parse_messages",
+    "parse_printed",
     "pydantic_events",
     "refined",
     "repair_json",
     "request_messages",
     "response_messages",
+    "split_definitions",
     "text_of",
     "tool_definitions",
     "vercel_prompt",
     "vercel_response",
 ]
+
+
+def parse_printed(value: Value) -> Value:
+    """The value of JSON text, else of text that Python's `repr` printed (LiteLLM), else the value as it is."""
+    ok, parsed = parse_json(value)
+    if not ok and isinstance(value, str):
+        ok, parsed = parse_repr(value)
+    return parsed if ok else value
 
 
 def parse_messages(
@@ -219,6 +230,19 @@ def tool_definitions(value: Value, *, warnings: list[str], key: str) -> list[dic
     """Tools offered to the model, `{name, description?, parameters?}`: JSON text, a list of JSON texts or names, a
     structured value, or an object that holds them (`model_request_parameters`); None when there are none."""
     return tools.read_tools(Reader(warnings, key), value) or None
+
+
+def split_definitions(messages: list[Message]) -> tuple[list[Message], list[dict[str, Any]]]:
+    """Messages, and the tools that LangGraph's instrumentations put among them as results of tools."""
+    kept: list[Message] = []
+    found: list[dict[str, Any]] = []
+    for message in messages:
+        definition = tools.definition_in(message)
+        if definition is None:
+            kept.append(message)
+        else:
+            found.append(definition)
+    return (kept, found) if found else (messages, [])
 
 
 def indexed_tool_definitions(group: Mapping[str, Value]) -> list[dict[str, Any]] | None:

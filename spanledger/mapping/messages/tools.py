@@ -46,6 +46,19 @@ def read_tools(reader: Reader, value: Value) -> list[Tool]:
     return found
 
 
+def definition_in(message: Mapping[str, Any]) -> Tool | None:
+    """The tool that a message of role `tool` offers instead of answering: `{"type": "function", "function": {…}}`."""
+    parts = message["parts"]
+    if message["role"] != "tool" or len(parts) != 1 or parts[0].get("id") is not None:
+        return None
+    value = _json(parts[0].get("response", parts[0].get("content")))
+    if not isinstance(value, dict) or value.get("type") != "function" or not isinstance(value.get("function"), dict):
+        return None
+    found: list[Tool] = []
+    _collect(value, found, 0)
+    return found[0] if found and found[0].get("name") else None
+
+
 def read_indexed_tools(group: Mapping[str, Value]) -> list[Tool]:
     """`{"0.name": …, "0.parameters": J}` (OpenLLMetry) or `{"0.tool.json_schema": J}` (OpenInference)."""
     found: list[Tool] = []
