@@ -3,7 +3,8 @@
 An application that calls the model through an instrumented client, and its tools itself, sends no span for a tool.
 What happened stands in the messages all the same: the model asked for a call in one answer, and a later request holds
 its result, often in another trace. Such a call becomes a `tool` run below the model call that asked for it, marked
-`derived_from_messages` and without times of its own. Traces that hold any tool span are left alone.
+`derived_from_messages` and without times of its own. Traces that hold any tool span are left alone, and so are calls
+that have a span in another trace.
 
 Some models number their calls anew in every conversation (Kimi K2: `functions.get_weather:0`). Such an id says nothing
 of whose result it is, so an id that different model calls ask for links nothing: no user may be shown another's result.
@@ -12,12 +13,13 @@ of whose result it is, so an id that different model calls ask for links nothing
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeGuard
 
 from spanledger.mapping.draft import TOOL_CLASSES
 from spanledger.mapping.responses import is_identity
 from spanledger.mapping.sizes import size_of
+from spanledger.mapping.traced_tools import TracedTools
 from spanledger.model.ids import uuid8
 from spanledger.model.records import Run
 from spanledger.model.span import Value
@@ -82,14 +84,15 @@ class ToolCalls:
         self._results: OrderedDict[Key, tuple[int, Value, bool]] = OrderedDict()
         self._names: OrderedDict[Key, str] = OrderedDict()
         self._executed: OrderedDict[Key, str] = OrderedDict()
+        self._traced = TracedTools()
 
-    def note(self, project_id: str, trace_id: str, runs: Iterable[Run]) -> set[str]:
+    def note(self, project_id: str, trace_id: str, runs: Sequence[Run]) -> set[str]:
         """Remember the calls and results in the messages of these model calls, and the tool runs that carry a call id.
 
         Returns the other traces that learn something: they asked for a call whose result stands here, or ran a call
         that was asked for here.
         """
-        affected: set[str] = set()
+        affected = self._traced.note(project_id, runs)
         for run in runs:
             if run.type == "tool" and run.tool is not None and _is_call_id(run.tool.get("call_id")):
                 self._executed[project_id, run.tool["call_id"]] = trace_id
@@ -157,6 +160,8 @@ class ToolCalls:
                 key = (project_id, call["id"])
                 result = self._results.get(key)
                 if result is None or call["id"] in found or self._is_shared(key):
+                    continue
+                if self._traced.has(project_id, trace_id, call, run.ended_at or run.started_at, result[0]):
                     continue
                 found[call["id"]] = _tool_run(project_id, trace_id, run, call, result[1], result[2])
         return list(found.values())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from typing import Any
+
+import pytest
 
 from spanledger.mapping import KEYS, Mapper
 from spanledger.mapping.derived import ToolCalls
@@ -91,6 +94,40 @@ def test_a_trace_with_a_tool_span_is_left_alone() -> None:
     mapper.add("default", [chat("a", 1, told=ASKED), tool_span("a", 3)])
 
     assert tools(mapper.add("default", [chat("b", 2, asked=ANSWERED)])) == []
+
+
+def traced(trace: str, number: int, city: str = "Rome", **attributes: Any) -> Facts:
+    """A tool's span in a trace of its own."""
+    arguments = {"gen_ai.tool.name": "weather", "gen_ai.tool.call.arguments": json.dumps({"city": city})}
+    return span(trace, number, "execute_tool", **{**arguments, **attributes})
+
+
+LATER = chat("b", 9_000, asked=ANSWERED)
+
+
+@pytest.mark.parametrize(
+    "executed",
+    [
+        traced("c", 5_000),
+        traced("c", 5_000, **{"gen_ai.tool.call.arguments": '["Rome"]'}),
+        traced("c", 5_000, "Oslo", **{"gen_ai.tool.call.id": "call_1"}),
+    ],
+    ids=["name and arguments", "arguments by position", "call id"],
+)
+def test_a_call_with_a_span_in_another_trace_is_not_derived(executed: Facts) -> None:
+    for order in permutations([chat("a", 1, told=ASKED), executed, LATER]):
+        (run,) = final_tools(Mapper(), *order)
+        assert run.span_id == executed.span_id
+
+
+@pytest.mark.parametrize(
+    "executed",
+    [traced("c", 5_000, "Oslo"), traced("c", 90_000), traced("c", 5_000, **{"gen_ai.tool.call.id": "call_2"})],
+    ids=["other arguments", "after the request with the result", "another call id"],
+)
+def test_a_span_of_another_call_does_not_keep_a_call_from_being_derived(executed: Facts) -> None:
+    for order in permutations([chat("a", 1, told=ASKED), executed, LATER]):
+        assert len(final_tools(Mapper(), *order)) == 2
 
 
 def test_a_tool_span_that_comes_late_withdraws_the_derived_run() -> None:
