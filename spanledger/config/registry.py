@@ -37,6 +37,14 @@ COMPONENTS: Final[Registry] = registry(
     ),
     Component(
         Kind.EXPORTERS,
+        "postgres",
+        "runs into PostgreSQL 14 or newer",
+        "spanledger.exporters.postgres.settings:PostgresSettings",
+        "spanledger.exporters.postgres:PostgresExporter",
+        store_at="spanledger.exporters.postgres:PostgresStore",
+    ),
+    Component(
+        Kind.EXPORTERS,
         "debug",
         "records to the log, for a look at what arrives",
         "spanledger.exporters.debug:DebugSettings",

@@ -1,0 +1,84 @@
+"""A Postgres ledger as a whole: migrations, deletion, retention of single projects."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from spanledger.exporters.migrations import Migration
+from spanledger.exporters.postgres import erase, migrations
+from spanledger.exporters.postgres.columns import clean
+from spanledger.exporters.postgres.connection import Pool
+from spanledger.exporters.postgres.settings import PostgresSettings
+from spanledger.exporters.postgres.usage import sum_up
+from spanledger.exporters.retention import limits
+from spanledger.exporters.store import Deletion, PendingMigration
+
+_SECONDS: Final = 3600.0
+"""How long one statement may take: a project can be large."""
+
+
+class PostgresAdmin:
+    """A `spanledger.exporters.store.StoreAdmin`, with a connection of its own."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self.settings = settings
+        self._pool = Pool(settings, size=1, timeout=_SECONDS)
+        self.where = self._pool.where
+
+    async def start(self) -> None:
+        """See `StoreAdmin.start`."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """See `StoreAdmin.close`."""
+        await self._pool.close()
+
+    async def pending(self) -> list[PendingMigration]:
+        """See `StoreAdmin.pending`."""
+        async with self._pool.connection("look for migrations") as connection:
+            todo = await migrations.pending(connection, self._pool)
+        schema = self.settings.schema_name
+        return [
+            PendingMigration(migration, tuple(migrations.fill(line, schema) for line in migration.statements))
+            for migration in todo
+        ]
+
+    async def migrate(self) -> list[Migration]:
+        """See `StoreAdmin.migrate`."""
+        async with self._pool.connection("migrate") as connection:
+            return await migrations.migrate(connection, self._pool)
+
+    async def delete(self, what: Deletion) -> int:
+        """See `StoreAdmin.delete`."""
+        schema, project_id = self.settings.schema_name, clean(what.project_id)
+        async with self._pool.connection("delete") as connection:
+            if what.run_id is not None:
+                if not _is_uuid(what.run_id):
+                    return 0
+                return await erase.delete_run(connection, schema, project_id, what.run_id)
+            if what.user_id is not None:
+                return await erase.delete_user(connection, schema, project_id, clean(what.user_id))
+            return await erase.delete_project(connection, schema, project_id)
+
+    async def expire(self, now_ns: int) -> int:
+        """See `StoreAdmin.expire`."""
+        schema, gone = self.settings.schema_name, 0
+        async with self._pool.connection("expire") as connection:
+            # Before the runs go from which they are computed.
+            while await sum_up(connection, schema):
+                pass
+            for project_id, runs, payloads in limits(self.settings.retention, now_ns):
+                if runs is not None:
+                    gone += await erase.expire_runs(connection, schema, clean(project_id), runs)
+                if payloads is not None:
+                    gone += await erase.expire_payloads(connection, schema, clean(project_id), payloads)
+        return gone
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

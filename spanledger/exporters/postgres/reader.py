@@ -1,0 +1,145 @@
+"""Reads the ledger from Postgres for the API, with connections of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from spanledger.exporters.assemble import in_order, record_json, runs_without_contents
+from spanledger.exporters.postgres import query
+from spanledger.exporters.postgres.columns import clean, decode
+from spanledger.exporters.postgres.connection import Pool
+from spanledger.exporters.postgres.query import PAYLOAD, SCORE, SUMMARY, Statement
+from spanledger.exporters.postgres.settings import PostgresSettings
+from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
+from spanledger.exporters.store import DEFAULT_PAGE, MAX_TRACE, SCAN_PAGE, Cursor, Page, RunFilter, RunJson, Totals
+from spanledger.exporters.values import usd
+from spanledger.model.records import Run
+
+Row: TypeAlias = Sequence[Any]
+
+_STARTED_AT: Final = SUMMARY.index(RUNS["started_at"])
+_RUN_ID: Final = SUMMARY.index(RUNS["run_id"])
+_PREVIEWS: Final = ("input_preview", "output_preview")
+_EMPTY: Final[dict[str, Any]] = {"params": {}, "attributes": {}, "warnings": []}
+
+
+class PostgresStore:
+    """A `spanledger.exporters.store.RunStore`."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self.settings = settings
+        self._pool: Pool | None = None
+
+    async def start(self) -> None:
+        """See `RunStore.start`. Further connections are opened when all are busy, up to `query_connections`."""
+        if self._pool is None:
+            pool = Pool(self.settings, size=self.settings.query_connections, timeout=self.settings.query_timeout)
+            await pool.open()
+            self._pool = pool
+
+    async def close(self) -> None:
+        """See `RunStore.close`."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
+        """See `RunStore.list_runs`."""
+        if after is not None and not (_is_uuid(after.run_id) and 0 <= after.started_at < 2**63):
+            return Page([], None)
+        rows = await self._rows(query.page(self._schema, filter_, after, limit + 1))
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Page([_summary(row) for row in rows[:limit]], _cursor(last) if last else None)
+
+    async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
+        """See `RunStore.get_run`."""
+        if not _is_uuid(run_id):
+            return None
+        rows = await self._rows(query.run(self._schema, project_id, run_id))
+        if not rows:
+            return None
+        row = rows[0]
+        run = _summary(row)
+        for name in _PREVIEWS:
+            del run[name]
+        if row[len(SUMMARY)]:
+            return in_order(Run, run | _json(RUN_PAYLOADS, PAYLOAD, row[len(SUMMARY) + 1 :]))
+        nothing = {column.name: _EMPTY.get(column.name) for column in PAYLOAD if column.name != "error"}
+        return in_order(Run, run | nothing) | {"payload_expired": True}
+
+    async def trace(self, project_id: str, trace_id: str) -> list[RunJson]:
+        """See `RunStore.trace`."""
+        return [_summary(row) for row in await self._rows(query.trace(self._schema, project_id, trace_id, MAX_TRACE))]
+
+    async def scores(self, project_id: str, run_id: str) -> list[dict[str, Any]]:
+        """See `RunStore.scores`."""
+        if not _is_uuid(run_id):
+            return []
+        return [_json(SCORES, SCORE, row) for row in await self._rows(query.scores(self._schema, project_id, run_id))]
+
+    async def totals(self, filter_: RunFilter) -> Totals:
+        """See `RunStore.totals`."""
+        (row,) = await self._rows(query.totals(self._schema, filter_))
+        sums = {name: None if value is None else int(value) for name, value in zip(query.TOTALS, row, strict=True)}
+        cost = sums.pop("cost")
+        return Totals(**sums, cost=None if cost is None else usd(cost))  # type: ignore[arg-type]
+
+    async def projects(self, started_from: int, started_to: int) -> list[str]:
+        """See `RunStore.projects`."""
+        return [id_ for (id_,) in await self._rows(query.projects(self._schema, started_from, started_to))]
+
+    async def scan(self, filter_: RunFilter) -> AsyncIterator[list[Run]]:
+        """See `RunStore.scan`."""
+        after: Cursor | None = None
+        while True:
+            rows = await self._rows(query.scan(self._schema, filter_, after, SCAN_PAGE))
+            if not rows:
+                return
+            values = ([decode(column, value) for column, value in zip(SUMMARY, row, strict=True)] for row in rows)
+            yield list(runs_without_contents(SUMMARY, values))
+            after = _cursor(rows[-1])
+
+    @property
+    def _schema(self) -> str:
+        return self.settings.schema_name
+
+    async def _rows(self, statement: Statement) -> list[Row]:
+        if self._pool is None:
+            raise RuntimeError("the store is not started")
+        async with self._pool.connection("query") as connection:
+            return [tuple(row) for row in await connection.fetch(statement.sql, *map(_valid, statement.values))]
+
+
+def _valid(value: Any) -> Any:
+    """A parameter as Postgres takes it, and as the writer would have cleaned it: what asks for NUL finds it."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_valid(item) for item in value]
+    return value
+
+
+def _cursor(row: Row) -> Cursor:
+    return Cursor(row[_STARTED_AT], str(row[_RUN_ID]))
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _json(table: Table, columns: Sequence[Column], row: Row) -> dict[str, Any]:
+    return record_json(table, ((column, decode(column, value)) for column, value in zip(columns, row, strict=True)))
+
+
+def _summary(row: Row) -> RunJson:
+    narrow = len(SUMMARY) - len(_PREVIEWS)
+    run = _json(RUNS, SUMMARY[:narrow], row[:narrow])
+    for name, text in zip(_PREVIEWS, row[narrow : len(SUMMARY)], strict=True):
+        run[name] = text
+    return run
