@@ -42,6 +42,7 @@ COMPONENTS: Final[Registry] = registry(
         "spanledger.exporters.postgres.settings:PostgresSettings",
         "spanledger.exporters.postgres:PostgresExporter",
         store_at="spanledger.exporters.postgres:PostgresStore",
+        admin_at="spanledger.exporters.postgres:PostgresAdmin",
     ),
     Component(
         Kind.EXPORTERS,

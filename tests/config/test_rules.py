@@ -55,7 +55,7 @@ def test_an_api_without_a_store_to_read() -> None:
     assert text == (
         "invalid configuration: 1 error\n"
         "built-in default:20:3: extensions::api::exporter: no pipeline has an exporter whose runs can be read\n"
-        "    expected      clickhouse"
+        "    expected      one of clickhouse, postgres"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,15 +13,20 @@ from typing import Any
 import msgspec
 import pytest
 
+from spanledger.exporters.base import WRITTEN
 from spanledger.exporters.postgres import PostgresSettings
+from spanledger.exporters.postgres.admin import PostgresAdmin
 from spanledger.exporters.postgres.batch import prepare
 from spanledger.exporters.postgres.connection import Pool
+from spanledger.exporters.postgres.maintenance import turn_over
 from spanledger.exporters.postgres.usage import sum_up
 from spanledger.exporters.postgres.writer import write
+from spanledger.exporters.store import Deletion
 from spanledger.model.records import Usage
-from tests.exporters.records import HOUR, make_run, priced, recent
+from tests.exporters.records import HOUR, PROJECT, make_run, priced, recent
 from tests.stores.ledger import StoreLedger, open_ledger
 
+DAY_NS = 24 * HOUR
 FROM_RUNS = """
 SELECT project_id, (to_timestamp(started_at / 1000000000) AT TIME ZONE 'UTC')::date AS day, type,
   left(coalesce(provider, ''), 200), left(coalesce(model, ''), 200), left(coalesce(user_id, ''), 200),
@@ -137,7 +143,9 @@ async def test_a_run_that_is_not_committed_yet_is_not_forgotten(ledger_: StoreLe
 WRITER = """
 import asyncio, random, sys
 
+from spanledger.exporters.base import WRITTEN
 from spanledger.exporters.postgres import PostgresSettings
+from spanledger.exporters.postgres.admin import PostgresAdmin
 from spanledger.exporters.postgres.batch import prepare
 from spanledger.exporters.postgres.connection import Pool
 from spanledger.exporters.postgres.exporter import PostgresExporter
@@ -211,3 +219,39 @@ async def test_four_processes_write_the_same_runs_without_deadlock_or_lost_updat
     await summed(pool)
     deadlocks = await fetch(pool, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
     assert deadlocks == [(0,)]
+
+
+async def test_deleted_runs_are_taken_out_of_the_sums(ledger_: StoreLedger, pool: Pool) -> None:
+    runs = [priced("1", user_id="ada"), priced("2", user_id="bob"), priced("4", user_id="bob")]
+    await ledger_.write(*runs)
+    await summed(pool)
+
+    admin = PostgresAdmin(ledger_.settings)
+    await admin.start()
+    await admin.delete(Deletion(PROJECT, run_id=runs[1].run_id))
+    await admin.delete(Deletion(PROJECT, user_id="ada"))
+    await admin.close()
+
+    assert [(row[5], row[-1]) for row in await summed(pool)] == [("bob", Decimal(4))]
+
+
+async def test_sums_by_day_outlive_the_runs(ledger_: StoreLedger, pool: Pool) -> None:
+    now = time.time_ns()
+    old = priced("1", started_at=now - 100 * DAY_NS)
+    await ledger_.write(old, priced("2", started_at=now))
+    daily = await summed(pool)
+    keeping = ledger_.settings.model_copy(update={"runs_ttl_days": 40, "payloads_ttl_days": 30})
+
+    async with pool.connection("test") as connection:
+        await turn_over(connection, keeping, now)
+        await sum_up(connection, "spanledger")
+
+    assert len(await ledger_.listed()) == 1
+    assert await fetch(pool, DAILY) == daily
+    again = open_ledger("postgres", keeping)
+    await again.start()
+    assert await again.write(old) == WRITTEN
+    async with pool.connection("test") as connection:
+        await sum_up(connection, "spanledger")
+    assert await fetch(pool, DAILY) == daily
+    await again.close()
