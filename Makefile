@@ -40,7 +40,7 @@ e2e: $(VENV)/.installed-dev ## Run real SDKs against a running spanledger
 fuzz: $(VENV)/.installed-dev ## Spoil recorded bodies for a minute and decode them (FUZZ_SECONDS)
 	$(BIN)/python -m pytest -n 2 -m fuzz tests/fuzz $(ARGS)
 
-bench: $(VENV)/.installed-dev ## Measure CPU per span; prints JSON
+bench: $(VENV)/.installed-dev ## Measure CPU time per span; ARGS="--json FILE" keeps the figures
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean: ## Remove the virtual environment and caches, never ./data

@@ -1,20 +1,28 @@
-"""Requests to measure with, built in code: the same bytes on every machine."""
+"""Requests to measure with, the same bytes on every machine: recorded spans with ids of their own, and spans built in
+code."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+RECORDED = Path(__file__).parent.parent / "tests" / "corpus"
 _START = 1_772_359_200_000_000_000
 _WORDS = ("order", "status", "shipped", "naïve", "façade", "注文", "доставка", "customer", "please", "because")
+_SERIES = 1_000_000
+_SERVICE = {"service.name": "benchmark", "service.version": "1.4.2"}
+
+Source = tuple[Resource, InstrumentationScope, Span]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,64 +38,99 @@ class Mix:
         return sum(map(len, self.bodies))
 
 
-def llm(requests: int, spans: int) -> Mix:
-    """Model calls as SDKs write them: 40 % Vercel AI SDK, 35 % indexed messages (OpenLLMetry), 25 % the semantic
-    conventions' JSON; about 2 kB of messages each."""
-    return _mix(requests, spans, lambda generator: _llm_attributes(generator))
+def recorded(requests: int, spans: int, series: int = 0) -> Mix:
+    """A: what SDKs sent, one recording of each family in turn, model calls and the steps around them."""
+    return _mix(requests, spans, _recorded_spans(series))
 
 
-def mixed(requests: int, spans: int) -> Mix:
-    """A service's spans: one in five is a model call, the others are HTTP and database spans."""
-    return _mix(
-        requests,
-        spans,
-        lambda generator: _llm_attributes(generator) if generator.random() < 0.2 else _http_attributes(generator),
-    )
+def mixed(requests: int, spans: int, series: int = 0) -> Mix:
+    """B: a service's spans: one in five is recorded as in A, the others are HTTP and database spans."""
+    recording = _recorded_spans(series)
+    plain = _built_spans(series, _http_attributes)
+    return _mix(requests, spans, (next(recording if at % 5 == 0 else plain) for at in itertools.count()))
 
 
-def corpus(folder: Path) -> Mix | None:
-    """Every recorded trace request in protobuf; None where there is no corpus."""
-    bodies = [file.read_bytes() for file in sorted(folder.glob("*/*/*/traces-*.pb"))]
-    if not bodies:
-        return None
-    return _described(bodies)
+def small(requests: int, spans: int, series: int = 0) -> Mix:
+    """C: spans of two attributes, as telemetrygen sends them."""
+    return _mix(requests, spans, _built_spans(series, _telemetrygen_attributes))
 
 
-def _mix(requests: int, spans: int, attributes: Any) -> Mix:
-    generator = random.Random(7)
+def long(requests: int, spans: int, series: int = 0) -> Mix:
+    """L: model calls with about 2 kB of messages, half of them not Latin: 40 % Vercel AI SDK, 35 % indexed messages
+    (OpenLLMetry), 25 % the semantic conventions' JSON."""
+    return _mix(requests, spans, _built_spans(series, _llm_attributes))
+
+
+MIXES: dict[str, Callable[..., Mix]] = {"A": recorded, "B": mixed, "C": small, "L": long}
+"""Requests, spans of each, and the number of a series: the traces of different series have different ids, and spans
+that a receiver has seen before are not mapped again."""
+
+
+def _mix(requests: int, spans: int, sources: Iterator[Source]) -> Mix:
     bodies = []
-    for request_number in range(requests):
+    attributes = 0
+    for _ in range(requests):
         request = ExportTraceServiceRequest()
-        resource = request.resource_spans.add()
-        resource.resource.attributes.extend(_encoded({"service.name": "benchmark", "service.version": "1.4.2"}))
-        scope = resource.scope_spans.add()
-        scope.scope.name, scope.scope.version = "benchmark", "1"
-        for number in range(spans):
-            name, values = attributes(generator)
-            scope.spans.append(
-                Span(
-                    trace_id=(request_number * spans + number // 4 + 1).to_bytes(16, "big"),
-                    span_id=(number + 1).to_bytes(8, "big"),
-                    parent_span_id=b"" if number % 4 == 0 else (number // 4 * 4 + 1).to_bytes(8, "big"),
-                    name=name,
-                    kind=Span.SPAN_KIND_CLIENT,
-                    start_time_unix_nano=_START + number * 1_000_000,
-                    end_time_unix_nano=_START + number * 1_000_000 + 900_000_000,
-                    attributes=_encoded(values),
-                )
-            )
+        held: tuple[Resource, InstrumentationScope] | None = None
+        for resource, scope, span in itertools.islice(sources, spans):
+            if held is None or held[0] is not resource:
+                request.resource_spans.add().resource.CopyFrom(resource)
+            if held is None or held[0] is not resource or held[1] is not scope:
+                request.resource_spans[-1].scope_spans.add().scope.CopyFrom(scope)
+            held = (resource, scope)
+            request.resource_spans[-1].scope_spans[-1].spans.append(span)
+            attributes += len(span.attributes)
         bodies.append(request.SerializeToString())
-    return _described(bodies)
+    return Mix(bodies, requests * spans, attributes)
 
 
-def _described(bodies: list[bytes]) -> Mix:
-    spans = attributes = 0
-    for body in bodies:
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            for scope in resource.scope_spans:
-                spans += len(scope.spans)
-                attributes += sum(len(span.attributes) for span in scope.spans)
-    return Mix(bodies, spans, attributes)
+def _recorded_spans(series: int) -> Iterator[Source]:
+    """Endless. Each turn gives the traces other ids and other times, so that no span is the repetition of one."""
+    requests = [
+        ExportTraceServiceRequest.FromString(file.read_bytes()) for file in sorted(RECORDED.glob("*/traces-*.pb"))
+    ]
+    for turn in itertools.count(series * _SERIES + 1):
+        for request in requests:
+            for group in request.resource_spans:
+                resource = group.resource
+                for scope_group in group.scope_spans:
+                    scope = scope_group.scope
+                    for span in scope_group.spans:
+                        copy = Span()
+                        copy.CopyFrom(span)
+                        copy.trace_id = bytes(
+                            a ^ b for a, b in zip(span.trace_id, turn.to_bytes(16, "big"), strict=True)
+                        )
+                        copy.start_time_unix_nano += turn * 1_000_000
+                        copy.end_time_unix_nano += turn * 1_000_000
+                        yield resource, scope, copy
+
+
+def _built_spans(series: int, attributes: Callable[[random.Random], tuple[str, dict[str, Any]]]) -> Iterator[Source]:
+    """Endless; traces of four spans."""
+    generator = random.Random(series)
+    resource = Resource(attributes=_encoded(_SERVICE))
+    scope = InstrumentationScope(name="benchmark", version="1")
+    for number in itertools.count(series * _SERIES):
+        name, values = attributes(generator)
+        yield (
+            resource,
+            scope,
+            Span(
+                trace_id=(number // 4 + 1).to_bytes(16, "big"),
+                span_id=(number + 1).to_bytes(8, "big"),
+                parent_span_id=b"" if number % 4 == 0 else (number // 4 * 4 + 1).to_bytes(8, "big"),
+                name=name,
+                kind=Span.SPAN_KIND_CLIENT,
+                start_time_unix_nano=_START + number * 1_000_000,
+                end_time_unix_nano=_START + number * 1_000_000 + 900_000_000,
+                attributes=_encoded(values),
+            ),
+        )
+
+
+def _telemetrygen_attributes(generator: random.Random) -> tuple[str, dict[str, Any]]:
+    return "okey-dokey-0", {"net.sock.peer.addr": "192.0.2.4", "peer.service": "telemetrygen-client"}
 
 
 def _text(generator: random.Random, size: int) -> str:

@@ -1,184 +1,168 @@
-"""CPU per span, stage by stage, as JSON. `make bench`; benchmarks/README.md says what the numbers mean."""
+"""CPU time per span, stage by stage and of a whole process. `make bench`; benchmarks/README.md says how to read it."""
 
 from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import platform
-import resource
-import signal
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-import payloads
-from clickhouse_connect.datatypes.registry import get_from_name
-from clickhouse_connect.driver.insert import InsertContext
-from clickhouse_connect.driver.transform import NativeTransform
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+import serving
+from payloads import MIXES, Mix
+from stages import cpu_seconds, stages
 
 from spanledger._version import __version__
-from spanledger.exporters.clickhouse.batch import prepare
-from spanledger.exporters.clickhouse.columns import insert_columns
-from spanledger.mapping import KEYS, Mapper
-from spanledger.mapping.cost import PriceList
-from spanledger.model.received import Encoding, Signal
-from spanledger.model.records import Record
-from spanledger.receiver.wire import decode
+from spanledger.receiver.wire import COMPILED
 
-ROOT = Path(__file__).parent.parent
-CORPUS = ROOT.parent / "shared" / "corpus"
-PRICES = PriceList()
+DECODE_AT_MOST = {"A": 0.15, "B": 0.15, "C": 0.2}
+"""Of what `walk` costs."""
 
 
-def parse(mix: payloads.Mix) -> None:
-    """The yardstick: protobuf's own C parser, without a look at the result."""
-    for body in mix.bodies:
-        ExportTraceServiceRequest.FromString(body)
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One way to send a mix. Cases differ from the first in one thing each."""
+
+    protocol: str = "gRPC"
+    compressed: bool = False
+    spans: int = 512
+    target: str = "memory log"
+
+    def __str__(self) -> str:
+        request = "1 span" if self.spans == 1 else f"{self.spans} spans"
+        return f"{self.protocol}{', gzip' if self.compressed else ''}, {request} a request, {self.target}"
 
 
-def decoded(mix: payloads.Mix) -> list[Any]:
-    return [decode(Signal.TRACES, Encoding.PROTOBUF, body, KEYS).items for body in mix.bodies]
+CASES = (
+    Case(),
+    Case(protocol="HTTP"),
+    Case(compressed=True),
+    Case(protocol="HTTP", compressed=True),
+    Case(spans=50),
+    Case(spans=1),
+    Case(protocol="HTTP", spans=1),
+    Case(target="durable log"),
+    Case(spans=1, target="durable log"),
+    Case(target="embedded ClickHouse"),
+)
 
 
-def mapped(requests: list[Any]) -> list[list[Record]]:
-    mapper = Mapper(PRICES)
-    return [mapper.add("default", items, number + 1) for number, items in enumerate(requests)]
-
-
-def encoded(batches: list[list[Record]]) -> int:
-    """Rows of ClickHouse's Native format, as they would be sent."""
-    size = 0
-    for records in batches:
-        inserts, _ = prepare(records, "benchmark")
-        for insert in inserts:
-            names, types = insert_columns(insert.table)
-            context = InsertContext(
-                insert.table.name, names, [get_from_name(name) for name in types], insert.columns, column_oriented=True
-            )
-            size += sum(map(len, NativeTransform.build_insert(context)))
-    return size
-
-
-def cpu(work: Callable[[], object], repeat: int) -> float:
-    """Median CPU seconds of this process; once more before, unmeasured."""
-    work()
-    taken = []
-    for _ in range(repeat):
-        gc.collect()
-        began = time.process_time()
-        work()
-        taken.append(time.process_time() - began)
-    return statistics.median(taken)
-
-
-def stages(mix: payloads.Mix, repeat: int) -> dict[str, Any]:
-    """Each stage alone on the output of the one before."""
-    requests = decoded(mix)
-    batches = mapped(requests)
-    seconds = {
-        "parse": cpu(lambda: parse(mix), repeat),
-        "decode": cpu(lambda: decoded(mix), repeat),
-        "map": cpu(lambda: mapped(requests), repeat),
-        "encode": cpu(lambda: encoded(batches), repeat),
-    }
-    seconds["all"] = seconds["decode"] + seconds["map"] + seconds["encode"]
-    return {name: figure(taken, mix.spans, seconds["parse"]) for name, taken in seconds.items()}
-
-
-def figure(seconds: float, spans: int, yardstick: float) -> dict[str, float]:
-    return {"cpu_us_per_span": round(seconds / spans * 1e6, 2), "times_parse": round(seconds / yardstick, 2)}
-
-
-def process_cpu(bodies: list[bytes], *sets: str) -> float:
-    """CPU seconds of a whole `spanledger serve`, from start to end, that received the bodies over HTTP and delivered
-    them."""
-    with tempfile.TemporaryDirectory() as folder:
-        any_port = [
-            "receivers.otlp.protocols.grpc.endpoint=127.0.0.1:0",
-            "receivers.otlp.protocols.http.endpoint=127.0.0.1:0",
-            "extensions.api.endpoint=127.0.0.1:0",
-            "extensions.health_check.endpoint=127.0.0.1:0",
-            "service.telemetry.logs.level=warn",
-        ]
-        options = [option for text in (*any_port, *sets) for option in ("--set", text)]
-        command = [sys.executable, "-P", "-m", "spanledger", "serve", "--grace", "5m", *options]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        url = next(line.split()[-1] for line in process.stdout if "over HTTP" in line)
-        for body in bodies:
-            request = urllib.request.Request(f"{url}/v1/traces", body, {"Content-Type": "application/x-protobuf"})
-            with urllib.request.urlopen(request) as response:
-                assert response.status == 200
-        process.send_signal(signal.SIGTERM)
-        process.stdout.read()
-        assert process.wait() == 0
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def end_to_end(mix: payloads.Mix, repeat: int, yardstick: float) -> dict[str, Any]:
-    """A running process, less one that received nothing: receive, decode, log, map, write."""
-    targets = {
-        "to the debug exporter": [
-            "exporters.debug={}",
-            "service.extensions=[file_storage, health_check]",
-            *(f"service.pipelines.{signal_}.exporters=[debug]" for signal_ in Signal),
-        ],
-        "to the embedded ClickHouse": [],
-    }
+def measure_stages(names: list[str], requests: int, spans: int, rounds: int) -> dict[str, Any]:
+    mixes = {name: MIXES[name](requests, spans) for name in names}
+    works = {name: stages(mix) for name, mix in mixes.items()}
+    gc.freeze()
+    taken: dict[tuple[str, str], list[float]] = {}
+    for turn in range(rounds + 1):
+        for name, work in works.items():
+            for stage, run in work.items():
+                seconds = cpu_seconds(run)
+                if turn:  # the first is to get warm
+                    taken.setdefault((name, stage), []).append(seconds)
+    gc.unfreeze()
     found = {}
-    for name, sets in targets.items():
-        idle = statistics.median(process_cpu([], *sets) for _ in range(repeat))
-        busy = statistics.median(process_cpu(mix.bodies, *sets) for _ in range(repeat))
-        found[name] = figure(max(busy - idle, 0.0), mix.spans, yardstick)
+    for name, mix in mixes.items():
+        cost = {stage: median(taken[name, stage]) / mix.spans * 1e6 for stage in works[name]}
+        ours = sum(cost[stage] for stage in ("decode", "map", "encode"))
+        found[name] = {
+            **_about(mix),
+            "us_per_span": {stage: round(value, 2) for stage, value in cost.items()},
+            "share": {stage: round(cost[stage] / ours, 2) for stage in ("decode", "map", "encode")},
+            "decode_to_walk": round(cost["decode"] / cost["walk"], 3),
+        }
     return found
 
 
-def measure(requests: int, spans: int, repeat: int, processes: bool) -> dict[str, Any]:
-    mixes = {"llm": payloads.llm(requests, spans), "mixed": payloads.mixed(requests, spans)}
-    recorded = payloads.corpus(CORPUS)
-    if recorded is not None:
-        mixes["corpus"] = recorded
-    result: dict[str, Any] = {
-        "spanledger": __version__,
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "load": round(os.getloadavg()[0], 2),
-        "mixes": {},
+def _about(mix: Mix) -> dict[str, Any]:
+    return {
+        "spans": mix.spans,
+        "bytes_per_span": round(mix.bytes / mix.spans),
+        "attributes_per_span": round(mix.attributes / mix.spans, 1),
     }
-    for name, mix in mixes.items():
-        entry: dict[str, Any] = {
-            "requests": len(mix.bodies),
-            "spans": mix.spans,
-            "bytes_per_span": round(mix.bytes / mix.spans),
-            "attributes_per_span": round(mix.attributes / mix.spans, 1),
-            "stages": stages(mix, repeat),
-        }
-        if processes and name == "llm":
-            yardstick = entry["stages"]["parse"]["cpu_us_per_span"] * mix.spans / 1e6
-            entry["end to end"] = end_to_end(mix, min(repeat, 3), yardstick)
-        result["mixes"][name] = entry
-    return result
+
+
+def measure_processes(names: list[str], spans: int, rounds: int) -> Iterator[dict[str, Any]]:
+    """Of each case the median over rounds; a round goes once through all cases of one target with a process of its
+    own."""
+    taken: dict[tuple[str, Case], list[float]] = {}
+    resident: dict[str, list[float]] = {}
+    series = itertools.count(1)
+    for _ in range(rounds):
+        for target in serving.TARGETS:
+            with serving.spanledger(target) as subject:
+                warm = MIXES["A"](8, 64, next(series))
+                serving.cpu_under_load(subject, warm.bodies, "gRPC", False)
+                for case in (case for case in CASES if case.target == target):
+                    for name in names:
+                        # Whole requests; a tenth of the spans where each is a request.
+                        requests = max(1, (spans if case.spans > 1 else spans // 10) // case.spans)
+                        mix = MIXES[name](requests, case.spans, next(series))
+                        seconds = serving.cpu_under_load(subject, mix.bodies, case.protocol, case.compressed)
+                        taken.setdefault((name, case), []).append(seconds / mix.spans * 1e6)
+                resident.setdefault(target, []).append(serving.resident_mib(subject.pid))
+    for (name, case), costs in taken.items():
+        yield {"mix": name, "case": str(case), "us_per_span": round(median(costs), 1)}
+    for target, sizes in resident.items():
+        yield {"case": target, "resident_mib": round(median(sizes))}
+
+
+def print_stages(found: dict[str, Any]) -> None:
+    print("CPU microseconds per span, each stage alone\n")
+    print("mix   bytes  attributes    parse     walk   decode      map   encode  decode/walk  at most")
+    for name, entry in found.items():
+        cost = entry["us_per_span"]
+        shown = "".join(f"{cost[stage]:9.2f}" for stage in ("parse", "walk", "decode", "map", "encode"))
+        most = DECODE_AT_MOST.get(name, "")
+        print(
+            f"{name:3}{entry['bytes_per_span']:8}{entry['attributes_per_span']:12}{shown}{entry['decode_to_walk']:13}{most:>9}"
+        )
+    for name, entry in found.items():
+        print(f"{name}: " + ", ".join(f"{stage} {share:.0%}" for stage, share in entry["share"].items()))
+
+
+def print_processes(found: list[dict[str, Any]], names: list[str]) -> None:
+    print("\nCPU microseconds per span of a whole process, from the socket to the exporter\n")
+    print(f"{'':58}" + "".join(f"{name:>9}" for name in names))
+    for case in CASES:
+        costs = [entry["us_per_span"] for entry in found if entry["case"] == str(case)]
+        print(f"{case!s:58}" + "".join(f"{cost:9.1f}" for cost in costs))
+    print()
+    for entry in found:
+        if "resident_mib" in entry:
+            print(f"resident after the load, {entry['case']}: {entry['resident_mib']} MiB")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=12, help="requests of each mix built in code")
-    parser.add_argument("--spans", type=int, default=512, help="spans of each request")
-    parser.add_argument("--repeat", type=int, default=5, help="repetitions; the median is told")
+    parser.add_argument("--requests", type=int, default=8, help="requests of each mix for the stages")
+    parser.add_argument("--spans", type=int, default=512, help="spans of each of these requests")
+    parser.add_argument("--sent", type=int, default=4096, help="spans that a process is sent in each case")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds; medians are told")
+    parser.add_argument("--mix", action="append", choices=MIXES, help="only this mix; may be repeated")
     parser.add_argument("--stages-only", action="store_true", help="start no process")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
     options = parser.parse_args()
-    print(json.dumps(measure(options.requests, options.spans, options.repeat, not options.stages_only), indent=2))
+    names = options.mix or list(MIXES)
+    result: dict[str, Any] = {
+        "spanledger": __version__,
+        "decoder": "compiled" if COMPILED else "plain",
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "load": round(os.getloadavg()[0], 2),
+    }
+    print(", ".join(f"{key} {value}" for key, value in result.items()), end="\n\n")
+    result["stages"] = measure_stages(names, options.requests, options.spans, options.rounds)
+    print_stages(result["stages"])
+    if not options.stages_only:
+        result["processes"] = list(measure_processes(names, options.sent, options.rounds))
+        print_processes(result["processes"], names)
+    if options.json is not None:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
