@@ -203,6 +203,13 @@ def _results_in(run: Run) -> list[dict[str, Value]]:
     ]
 
 
+def _tells_failure(result: Value) -> bool:
+    """A result that is nothing but an error: tools tell the model so in words, and messages have no status."""
+    if isinstance(result, str):
+        return result.startswith(("Error:", "Error executing tool"))
+    return isinstance(result, dict) and bool(result.get("error")) and result.keys() <= {"error", "message", "status"}
+
+
 def _tool_run(project_id: str, trace_id: str, asking: Run, call: dict[str, Value], result: Value, failed: bool) -> Run:
     return Run(
         project_id=project_id,
@@ -212,7 +219,7 @@ def _tool_run(project_id: str, trace_id: str, asking: Run, call: dict[str, Value
         type="tool",
         name=str(call.get("name") or "tool"),
         dialects=asking.dialects,
-        status="error" if failed else "success",
+        status="error" if failed or _tells_failure(result) else "success",
         started_at=asking.ended_at or asking.started_at,
         input=call.get("arguments"),
         output=result,

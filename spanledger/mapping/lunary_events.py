@@ -249,6 +249,8 @@ class LunaryMapper:
                     run.input = shapes.parse_messages(run.input, default_role="user", warnings=warnings, key="input")
             elif run_type == "retriever":
                 run.output = documents.document_list(run.output) if run.output is not None else None
+            if run.agent is None and (agent := text(metadata.get("lc_agent_name"))) is not None:
+                run.agent = {"name": agent}  # LangChain 1.x, on every run of the agent
         return run
 
     def _place(self, project_id: str, run: Run, parent: str | None) -> None:

@@ -217,3 +217,25 @@ def test_results_are_remembered_within_a_number_of_bytes() -> None:
     remembered = [run.tool for run in calls.derive("default", "t", [asking])]
     assert 5 <= len(remembered) <= 10
     assert remembered[-1] == {"name": "weather", "call_id": "call_49"}
+
+
+@pytest.mark.parametrize(
+    ("result", "status"),
+    [
+        ("Error: no such city", "error"),
+        ({"error": "no such city"}, "error"),
+        ({"error": None, "degrees": 22}, "success"),
+        ("The error: none", "success"),
+    ],
+)
+def test_a_result_that_is_nothing_but_an_error_failed(result: Any, status: str) -> None:
+    answered = [
+        ASKED[0],
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_1", "response": result}]},
+    ]
+    mapper = Mapper()
+    mapper.add("default", [chat("a", 1, told=ASKED)])
+
+    (tool,) = tools(mapper.add("default", [chat("b", 2, asked=answered)]))
+
+    assert tool.status == status

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.skipif(
     not SCORER.is_file() or not COLLECTION.is_dir(), reason="no recorded payloads beside the repository"
 )
-def test_nineteen_of_twenty_facts_come_out_again() -> None:
+def test_of_two_hundred_facts_no_more_than_three_are_lost() -> None:
     scored = subprocess.run(
-        [sys.executable, str(SCORER), str(COLLECTION), "--by", "kind", "--misses", "20", "--at-least", "0.95"],
+        [sys.executable, str(SCORER), str(COLLECTION), "--by", "kind", "--misses", "20", "--at-least", "0.985"],
         cwd=ROOT,
         capture_output=True,
         text=True,
