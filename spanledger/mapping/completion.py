@@ -197,9 +197,10 @@ class Conversations:
     def _put(self, memory: _Memory, key: Key, run_id: str, view: _View) -> set[str]:
         """Remember a view; the traces with a gap there."""
         views = memory.setdefault(key, {})
-        if len(views) <= _MOST_VIEWS:
-            views[run_id] = view
-            self._bytes += size_of(list(view.calls))
+        if len(views) > _MOST_VIEWS:
+            return set()
+        views[run_id] = view
+        self._bytes += size_of(list(view.calls))
         return set(self._waiting.get(key, {}).values())
 
     def _forget(self, run: tuple[str, str]) -> set[str]:

@@ -50,7 +50,7 @@ class Answer:
 
     def __init__(self, body: dict[str, Any]) -> None:
         metadata = body["response_metadata"]
-        beside = body.get("additional_kwargs")
+        beside, calls = body.get("additional_kwargs"), body.get("tool_calls")
         usage = body.get("usage_metadata")
         usage = usage if isinstance(usage, dict) else {}
         self.body = body
@@ -61,7 +61,7 @@ class Answer:
         self.response_id = own if is_identity(own) else None
         self.calls = tuple(
             str(call["id"])
-            for call in body.get("tool_calls") or ()
+            for call in (calls if isinstance(calls, list) else ())
             if isinstance(call, dict) and isinstance(call.get("id"), str) and call["id"]
         )
         self.words = _words(body.get("content"))
@@ -257,7 +257,7 @@ class Answers:
 
     def _find(self, key: Key, run: Run) -> Answer | None:
         views = self._told.get(key, {})
-        if len(views) > _MOST_VIEWS:
+        if len(views) > _MOST_VIEWS or len(self._lacking.get(key, {})) > _MOST_VIEWS:
             return None
         if key[1] == "id":
             return next(iter(views.values()))[0] if len(views) == 1 else None

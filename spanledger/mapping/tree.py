@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from spanledger.mapping import messages as shapes
 from spanledger.mapping.coerce import text
 from spanledger.mapping.cost import Call, PriceList
 from spanledger.mapping.dialects.base import (
@@ -121,6 +122,7 @@ def resolve(
                 run.type = AGENT
             elif _is_unanswered(node):
                 run.type = LLM
+                run.input, run.output = _as_messages(run.input, "user"), _as_messages(run.output, "assistant")
                 run.params, run.streaming = params_of(draft.span, None), streaming_of(draft.span, None)
         if run.type == AGENT:
             _answer(run, node)
@@ -391,6 +393,13 @@ def _is_unanswered(node: _Node) -> bool:
         and operation in ("ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject")
         and not any(child.is_run for child in node.children)
     )
+
+
+def _as_messages(value: Value, role: str) -> Value:
+    """What a chain was given or gave, as a model call holds it."""
+    if value is None or (isinstance(value, list) and all(isinstance(one, dict) and "parts" in one for one in value)):
+        return value
+    return shapes.parse_messages(value, default_role=role, warnings=[], key="") or None
 
 
 def _calls_tools(node: _Node) -> bool:

@@ -142,7 +142,7 @@ def answers(turn: Turn, calls: Sequence[Part]) -> bool:
     return all(
         result.get("id") in (None, call.get("id"))
         and result.get("name") in (None, call.get("name"))
-        and known.get("name") in (None, call.get("name"))
+        and known.get("name") in (None, "", call.get("name"))
         for call, result, known in zip(calls, turn.results, hollow, strict=True)
     )
 

@@ -7,6 +7,7 @@ is compared as CPU time of one size with eight times that size: a linear step gi
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -111,9 +112,57 @@ def log_records_of_one_span(n: int) -> list[Item]:
     return [log("gen_ai.user.message", {"content": f"message {i}"}, time=i / 100) for i in range(n)]
 
 
+def said(*messages: tuple[str, list[dict[str, Any]]]) -> str:
+    return json.dumps([{"role": role, "parts": parts} for role, parts in messages])
+
+
+ASKED = ("user", [{"type": "text", "content": "Weather in Rome?"}])
+CALLED = ("assistant", [{"type": "tool_call", "id": "call_1", "name": "weather", "arguments": {"city": "Rome"}}])
+RETURNED = ("tool", [{"type": "tool_call_response", "id": None, "response": "22"}])
+
+
+def calls_alike_that_lost_their_answers(n: int) -> list[Item]:
+    lost = {"gen_ai.input.messages": said(ASKED), "gen_ai.output.messages": said(("assistant", []))}
+    later = {"gen_ai.input.messages": said(ASKED, CALLED, RETURNED)}
+    return [chat(lost if i % 2 else later, trace=i, start=i) for i in range(1, n)]
+
+
+def requests_alike_that_lost_their_calls(n: int) -> list[Item]:
+    first = {"gen_ai.input.messages": said(ASKED), "gen_ai.output.messages": said(CALLED)}
+    later = {"gen_ai.input.messages": said(ASKED, ("assistant", []), RETURNED)}
+    return [chat(later if i % 2 else first, trace=i, start=i) for i in range(1, n)]
+
+
+def steps_alike_in_traces_of_their_own(n: int) -> list[Item]:
+    answer = {"type": "ai", "content": "22", "response_metadata": {"finish_reason": "stop"}}
+    state = {"messages": [{**answer, "usage_metadata": {"input_tokens": 56, "output_tokens": 5}}]}
+    step = {
+        "traceloop.span.kind": "workflow",
+        "traceloop.entity.input": json.dumps({"messages": [{"role": "user", "content": "Weather in Rome?"}]}),
+        "traceloop.entity.output": json.dumps(state),
+    }
+    answered = {
+        "gen_ai.input.messages": said(ASKED),
+        "gen_ai.output.messages": said(("assistant", [{"type": "text", "content": "22"}])),
+    }
+    return [span(step, trace=i, end=9) if i % 2 else chat(answered, trace=i) for i in range(1, n)]
+
+
+def tool_spans_alike_beside_calls_without(n: int) -> list[Item]:
+    asked = {"gen_ai.output.messages": said(CALLED)}
+    told = {"gen_ai.input.messages": said(ASKED, CALLED, RETURNED)}
+    executed = {"gen_ai.tool.call.arguments": '{"city": "Rome"}'}
+    made: list[Item] = [chat(asked, trace=n + 1, response_id=RESPONSE), chat(told, trace=n + 2, start=5)]
+    return [*made, *(tool(executed, name="weather", trace=i) for i in range(1, n))]
+
+
 @pytest.mark.parametrize(
     "items",
     [
+        calls_alike_that_lost_their_answers,
+        requests_alike_that_lost_their_calls,
+        steps_alike_in_traces_of_their_own,
+        tool_spans_alike_beside_calls_without,
         nested_calls,
         nested_agents_with_usage,
         agents_around_partial_calls,
@@ -173,6 +222,16 @@ def unknown_attributes(n: int) -> list[Item]:
     return [chat({f"unknown.{i}": "x" for i in range(n)})]
 
 
+def turns_without_calls(n: int) -> list[Item]:
+    turns = [("assistant", []), RETURNED] * n
+    return [chat({"gen_ai.input.messages": said(ASKED, *turns)}, id=1), chat(id=2)]
+
+
+def results_without_ids(n: int) -> list[Item]:
+    calls = ("assistant", [{**CALLED[1][0], "id": f"call_{i}"} for i in range(n)])
+    return [chat({"gen_ai.input.messages": said(ASKED, calls, *[RETURNED] * n)})]
+
+
 def span_events(n: int) -> list[Item]:
     return [chat(events=[event("gen_ai.user.message", {"content": str(i)}, time=i / 1000) for i in range(n)])]
 
@@ -194,6 +253,8 @@ def a_span_twice_with_many_events(n: int) -> list[Item]:
         (system_messages_beside_instructions, 500),
         (parameters, 2000),
         (unknown_attributes, 2000),
+        (turns_without_calls, 500),
+        (results_without_ids, 500),
         (span_events, 300),
         (a_span_twice_with_many_events, 500),
     ],

@@ -154,3 +154,23 @@ def test_an_agent_in_a_cycle_with_a_late_log_record_is_mapped() -> None:
     ledger = Ledger(agent(id=1, parent=2), agent(id=2, parent=1))
     ledger.add(log("gen_ai.user.message", {"content": "Hi"}, span=1))
     assert ledger.run(1).input == [{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}]
+
+
+@pytest.mark.parametrize("field", ["id", "content", "tool_calls", "usage_metadata", "response_metadata", "type"])
+@pytest.mark.parametrize("value", [5, None, "x", [1], {"a": [{}]}, True], ids=repr)
+def test_a_framework_message_with_a_wrong_type_somewhere_is_read_as_far_as_it_goes(field: str, value: Value) -> None:
+    body = {
+        "id": "chatcmpl-8d2424850b11bb8413c5d901f2781",
+        "content": "Hi",
+        "response_metadata": {"finish_reason": "stop", "id": value},
+        "usage_metadata": {"input_tokens": 56, "output_tokens": 5},
+        "tool_calls": [{"id": value}],
+        field: value,
+    }
+    dumped = {"lc": 1, "type": "constructor", "id": ["langchain_core", "messages", "AIMessage"], "kwargs": body}
+    state = json.dumps({"messages": [dumped, {"type": "ai", **body}, body]})
+    step = {"traceloop.span.kind": "workflow", "traceloop.entity.input": state, "traceloop.entity.output": state}
+
+    ledger = Ledger(span(step, id=1), chat(id=2, parent=1), chat(id=3, trace=2))
+
+    assert len(ledger.runs) == 3

@@ -188,6 +188,12 @@ def test_an_aborted_ai_sdk_call_whose_inner_span_never_came_is_the_model_call() 
     assert ledger.run(1).type == "llm"
 
 
+def test_an_aborted_ai_sdk_call_has_messages_whatever_it_was_given() -> None:
+    received = {"ai.operationId": "ai.generateText", "input.value": "[1, 2]", "output.value": '{"a": 1}'}
+    run = Ledger(span(received, id=1, scope="ai")).run(1)
+    assert [message["role"] for message in [*run.input, *run.output]] == ["user", "assistant"]
+
+
 # --- one model call seen twice ---------------------------------------------------------------------------------------
 
 
