@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from spanledger.mapping.coerce import count, text
+from spanledger.mapping.messages.pyrepr import parse_repr
 from spanledger.model.span import Value
 
 _USAGE_KEYS = ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokenUsage")
@@ -122,6 +123,8 @@ def _collect(body: Value, facts: BodyFacts, depth: int) -> None:
         "response", "messages", "replies", "meta", "raw", "body",
     ):  # fmt: skip
         inner = body.get(key)
+        if key == "raw" and isinstance(inner, str) and "(id=" in inner[:64]:
+            inner = parse_repr(inner)[1]  # smolagents: the client's response object, printed
         if isinstance(inner, (dict, list)):
             if key == "messages" and isinstance(inner, list):
                 inner = inner[-1:]  # a state that holds the conversation: only its end is the answer

@@ -35,7 +35,7 @@ _KNOWN_NAMESPACES = (
     "event_loop.", "genkit:", "spring.", "lk.", "gcp.vertex.", "llamaindex.", "function.", "messaging.", "faas.",
     "cloud.", "k8s.", "container.", "service.", "exception.", "error.", "user_agent.", "mcp.", "jsonrpc.", "next.",
     "operation.", "resource.", "smolagents.", "dspy.", "instructor.", "openlit.", "ls_", "lc_", "langgraph_",
-    "braintrust.", "wandb.", "weave.", "peer.", "enduser.", "graph.", "agent.", "session.", "vcs.", "sentry.",
+    "langwatch.", "langtrace.", "braintrust.", "wandb.", "weave.", "peer.", "enduser.", "graph.", "agent.", "session.", "vcs.", "sentry.",
     "deployment.",
 )  # fmt: skip
 _SECRET_ENDINGS = ("authorization", "api-key", "api_key", "apikey", "cookie", "set-cookie", "x-goog-api-key")

@@ -87,6 +87,7 @@ class Draft:
 
 def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Deployment) -> Draft:
     """Map one span. `events` are its own events and the log records that belong to it, in order of time."""
+    plain.open_typed(span)
     found = kind.kind_of(span)
     draft = Draft(span, found if found is not None else PASS, context_of(span), deployment)
     if span.parent_override is not None:
@@ -121,7 +122,7 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
     if request_model is None:
         request_model = text(span.model_name)
     provider, provider_raw = provider_of(span, request_model or model)
-    if provider_raw is not None:
+    if not (provider == "openai" and "openai" in span.scope.name):  # whose client knows of no routes but a gateway's
         request_model, model = of_provider(request_model, provider), of_provider(model, provider)
     dialect = kind.dialect_of_scope(span.scope.name)
     status, error = failure_of(span, events)
@@ -232,7 +233,8 @@ def _request_like(value: Value) -> Value:
 
 def _request_model(span: Facts, request: Value) -> str | None:
     found = text(span.request_model)
-    if found is None and span.parameters is not None:
+    if span.parameters is not None and (found is None or span.kind_traceai is not None):
+        # traceAI writes the answered model over the one asked for, which the parameters keep
         document = parse_json(span.parameters)[1]
         if isinstance(document, dict):
             found = text(document.get("model")) or text(document.get("model_name")) or text(document.get("modelId"))

@@ -152,6 +152,8 @@ class Facts(Span):
     response_tool_calls: Value = None
     original_length: Value = None
     raw_input: Value = None
+    typed_input: Value = None
+    typed_output: Value = None
     raw_output: Value = None
     input_mime: Value = None
     output_mime: Value = None

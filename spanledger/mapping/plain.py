@@ -22,12 +22,30 @@ def structured(value: Value) -> Value:
     return value
 
 
+def open_typed(span: Facts) -> None:
+    """Take LangWatch's `{"type": "chat_messages", "value": …}` apart, where nothing else tells input and output."""
+    if span.typed_input is not None and span.raw_input is None:
+        span.raw_input = _typed(span.typed_input, 0)
+    if span.typed_output is not None and span.raw_output is None:
+        span.raw_output = _typed(span.typed_output, 0)
+
+
+def _typed(value: Value, depth: int) -> Value:
+    document = structured(value)
+    if isinstance(document, dict) and "value" in document and document.keys() <= {"type", "value"} and depth < 4:
+        held = document["value"]
+        if document.get("type") == "list" and isinstance(held, list):
+            return [_typed(element, depth + 1) for element in held]
+        return held
+    return value
+
+
 def unwrap_call(value: Value) -> Value:
     """Take the arguments out of a wrapper: Traceloop's `{"args", "kwargs"}` and `{"inputs": …}`."""
     if isinstance(value, dict):
         if "inputs" in value and value.keys() <= {"inputs", "tags", "metadata", "kwargs"}:
             return structured(value["inputs"])
-        if value and value.keys() <= {"args", "kwargs"}:
+        if "kwargs" in value and value.keys() <= {"args", "kwargs", "sanitize_inputs_outputs"}:  # the last: smolagents
             positional, named = value.get("args"), value.get("kwargs")
             if named and not positional:
                 return named

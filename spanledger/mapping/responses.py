@@ -1,8 +1,8 @@
 """One model call seen in several traces bills once: the index of response ids across the traces of a project (R5).
 
 An application and a gateway, or two instrumentations whose context was lost between them, report the same call in
-different traces. The response id tells; equal token counts, and that few traces claim it, guard against SDKs that write
-one placeholder on every call.
+different traces. The response id tells; equal input tokens, and that few traces claim it, guard against SDKs that write
+one placeholder on every call. Output tokens may differ: OpenLLMetry adds the first chunk's count to a stream's.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Responses:
 
     def __init__(self, limit: int = _MAX_RESPONSES) -> None:
         self._limit = limit
-        self._claims: OrderedDict[tuple[str, str, int | None, int | None], dict[str, Claim]] = OrderedDict()
+        self._claims: OrderedDict[tuple[str, str, int | None], dict[str, Claim]] = OrderedDict()
 
     def settle(self, project_id: str, trace_id: str, runs: Iterable[Run]) -> set[str]:
         """Withdraw billing from the runs of a trace whose call another trace bills.
@@ -48,7 +48,7 @@ class Responses:
         for run in runs:
             if not run.billable or run.type != LLM or not is_identity(run.response_id) or run.usage is None:
                 continue
-            key = (project_id, run.response_id, run.usage.input_tokens, run.usage.output_tokens)
+            key = (project_id, run.response_id, run.usage.input_tokens)
             claims = self._claims.get(key)
             if claims is None:
                 claims = self._claims[key] = {}

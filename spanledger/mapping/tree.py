@@ -325,14 +325,14 @@ def _below(node: _Node) -> list[_Node]:
 
 def _bill_views_once(ordered: list[_Node], billed: set[str]) -> None:
     """Of several spans that stand beside each other and tell of one model call, bill the best (R5, R7)."""
-    responses: dict[tuple[str, int | None, int | None], list[_Node]] = {}
+    responses: dict[tuple[str, int | None], list[_Node]] = {}
     thread_runs: dict[str, list[_Node]] = {}
     for node in ordered:
         run, span = node.draft.run, node.draft.span
         if run is None or node.span_id not in billed:
             continue
         if run.type == LLM and is_identity(run.response_id):
-            responses.setdefault((run.response_id, *_tokens(node)), []).append(node)
+            responses.setdefault((run.response_id, _input_tokens(node)), []).append(node)
         elif run.operation in _THREAD_RUNS and (thread_run := text(span.run_group)) is not None:
             thread_runs.setdefault(thread_run, []).append(node)
     for views in responses.values():
@@ -342,9 +342,9 @@ def _bill_views_once(ordered: list[_Node], billed: set[str]) -> None:
         billed.difference_update(node.span_id for node in sorted(views, key=lambda view: view.draft.span.end_ns)[:-1])
 
 
-def _tokens(node: _Node) -> tuple[int | None, int | None]:
+def _input_tokens(node: _Node) -> int | None:
     usage = node.draft.run.usage if node.draft.run is not None else None
-    return (usage.input_tokens, usage.output_tokens) if usage is not None else (None, None)
+    return usage.input_tokens if usage is not None else None
 
 
 def _preference(node: _Node) -> tuple[bool, bool, int, int, str]:

@@ -50,6 +50,8 @@ _OPERATIONS = {
     "embeddings": EMBED,
     "embedding": EMBED,
     "aembedding": EMBED,
+    "embed": EMBED,
+    "openai.responses.create": LLM,
     "rerank": RERANK,
     "arerank": RERANK,
     "retrieval": RETRIEVER,

@@ -36,6 +36,8 @@ _ALIASES: Final[dict[str, str]] = {
     "toolmessage": TOOL,
     "toolmessagechunk": TOOL,
     "tool_result": TOOL,
+    "tool-call": ASSISTANT,  # smolagents, as its models send both on
+    "tool-response": USER,
     "ipython": TOOL,  # Llama's own name for a tool's answer
 }
 
@@ -56,7 +58,7 @@ _FINISH: Final[dict[str, str]] = {
         ),
         "length",
     ),
-    **dict.fromkeys(("tool_call", "tool_calls", "tool-calls", "tool_use", "function_call", "toolcalls"), "tool_call"),
+    **dict.fromkeys(("tool_call", "tool_calls", "tool-calls", "tool_use", "function_call", "function_calls", "toolcalls"), "tool_call"),
     **dict.fromkeys(
         (
             "content_filter",
