@@ -22,7 +22,7 @@ _SESSION_KEYS = (
     "thread_id", "threadId", "conversation_id", "conversationId", "chat_id", "chatId",
 )  # fmt: skip
 _USER_PROPS_KEYS = ("lunary_user_props", "user_props", "userProps")
-_TAG_KEYS = ("tags", "langfuse_tags", "lunary_tags")
+_TAG_KEYS = ("tags", "labels", "langfuse_tags", "lunary_tags")
 _HIDDEN_TAGS = ("seq:step:", "graph:step:", "langsmith:")
 _CHAIN_SESSION = ("resp_",)  # OpenAI response chaining puts the previous response id here: it changes each turn
 _PLACEHOLDERS = frozenset({"", "none", "null", "undefined"})
@@ -35,7 +35,8 @@ _KNOWN_NAMESPACES = (
     "event_loop.", "genkit:", "spring.", "lk.", "gcp.vertex.", "llamaindex.", "function.", "messaging.", "faas.",
     "cloud.", "k8s.", "container.", "service.", "exception.", "error.", "user_agent.", "mcp.", "jsonrpc.", "next.",
     "operation.", "resource.", "smolagents.", "dspy.", "instructor.", "openlit.", "ls_", "lc_", "langgraph_",
-    "langwatch.", "langtrace.", "braintrust.", "wandb.", "weave.", "peer.", "enduser.", "graph.", "agent.", "session.", "vcs.", "sentry.",
+    "langwatch.", "langtrace.",
+    "braintrust.", "wandb.", "weave.", "peer.", "enduser.", "graph.", "agent.", "session.", "vcs.", "sentry.",
     "deployment.",
 )  # fmt: skip
 _SECRET_ENDINGS = ("authorization", "api-key", "api_key", "apikey", "cookie", "set-cookie", "x-goog-api-key")

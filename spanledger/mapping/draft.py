@@ -33,7 +33,7 @@ from spanledger.mapping.framework_answers import Told, mentions_answers
 from spanledger.mapping.leftover import put_back
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.params import params_of, streaming_of
-from spanledger.mapping.provider import canonical, of_provider, provider_of
+from spanledger.mapping.provider import of_provider, provider_of
 from spanledger.mapping.times import duration_of, first_token_ns, tells_stream
 from spanledger.mapping.usage import usage_of
 from spanledger.model.ids import run_id_of_span
@@ -123,7 +123,9 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         request_model = text(span.model_name)
     provider, provider_raw = provider_of(span, request_model or model)
     if not (provider == "openai" and "openai" in span.scope.name):  # whose client knows of no routes but a gateway's
-        request_model, model = of_provider(request_model, provider), of_provider(model, provider)
+        routed = "litellm" in span.scope.name.lower()
+        request_model = of_provider(request_model, provider, routed=routed)
+        model = of_provider(model, provider, routed=routed)
     dialect = kind.dialect_of_scope(span.scope.name)
     status, error = failure_of(span, events)
     custom = custom_attributes(span, context.metadata)
@@ -233,7 +235,7 @@ def _request_like(value: Value) -> Value:
 
 def _request_model(span: Facts, request: Value) -> str | None:
     found = text(span.request_model)
-    if span.parameters is not None and (found is None or span.kind_traceai is not None):
+    if span.parameters is not None and (found is None or getattr(span, "kind_traceai", None) is not None):
         # traceAI writes the answered model over the one asked for, which the parameters keep
         document = parse_json(span.parameters)[1]
         if isinstance(document, dict):
@@ -245,16 +247,7 @@ def _request_model(span: Facts, request: Value) -> str | None:
     if found is None:
         told = _MODEL_IN_NAME.fullmatch(span.name)
         found = told[2] if told is not None else None
-    return _without_route(found.removeprefix("models/"), span) if found is not None else None
-
-
-def _without_route(model: str, span: Facts) -> str:
-    """LiteLLM's routes start with the provider that is asked (`openai/gpt-4o`); what goes to it is the rest."""
-    route, slash, name = model.partition("/")
-    if not slash or not name or "litellm" not in span.scope.name.lower():
-        return model
-    stated = text(span.provider) or text(span.system) or text(span.hosting)
-    return name if stated is not None and canonical(route) == canonical(stated) else model
+    return found.removeprefix("models/") if found is not None else None
 
 
 def _operation(span: Facts) -> str | None:

@@ -136,8 +136,13 @@ def _printed(given: Value, span: Facts) -> Value:
 
 
 def _is_schema(value: Value) -> bool:
-    """OpenInference's tool.parameters holds the JSON schema of the arguments with some instrumentations."""
-    return isinstance(value, dict) and isinstance(value.get("properties"), dict) and "type" in value
+    """OpenInference's tool.parameters holds the JSON schema of the arguments with some instrumentations, or that of
+    each argument by its name (smolagents)."""
+    if not isinstance(value, dict) or not value:
+        return False
+    if isinstance(value.get("properties"), dict) and "type" in value:
+        return True
+    return all(isinstance(held, dict) and held.keys() >= {"type", "description"} for held in value.values())
 
 
 def tool_output(span: Facts, events: Sequence[Event]) -> Value:

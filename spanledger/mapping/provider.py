@@ -150,10 +150,11 @@ def of_model(model: str) -> str | None:
     return None
 
 
-def of_provider(model: str | None, provider: str | None) -> str | None:
+def of_provider(model: str | None, provider: str | None, *, routed: bool) -> str | None:
     """A model's name without the provider's own in front: LiteLLM and Genkit route `anthropic/claude-sonnet-4-5` to
-    Anthropic as `claude-sonnet-4-5`. Names of hosts whose own ids hold a slash (Groq, Together, …) stay."""
-    if model is None or provider not in _SLASHLESS:
+    Anthropic as `claude-sonnet-4-5`. Names of hosts whose own ids hold a slash (Groq, Together, …) stay, unless the
+    name is certainly `routed`."""
+    if model is None or not (routed or provider in _SLASHLESS):
         return model
     head, slash, name = model.partition("/")
     return name if slash and name and canonical(head) == provider else model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.mapping.build import Ledger, event, only_run, span, usage_of
+from tests.mapping.build import Ledger, chat, event, only_run, span, usage_of
 
 _MLFLOW = {
     "mlflow.spanType": '"CHAT_MODEL"',
@@ -114,7 +114,7 @@ def test_ids_and_reasoning_that_flattening_dropped_come_from_the_body_beside_it(
 def test_a_provider_in_front_of_its_own_model_is_a_route_not_part_of_the_name() -> None:
     def asked(provider: str, model: str) -> str | None:
         facts = {"openinference.span.kind": "LLM", "llm.provider": provider, "llm.model_name": model}
-        return only_run(span(facts, scope="openinference.instrumentation.litellm")).request_model
+        return only_run(span(facts)).request_model
 
     assert asked("anthropic", "anthropic/claude-sonnet-4-5") == "claude-sonnet-4-5"
     assert asked("gemini", "gemini/gemini-2.5-flash") == "gemini-2.5-flash"
@@ -149,3 +149,173 @@ def test_an_event_per_chunk_tells_that_the_answer_was_streamed() -> None:
     facts = {"gen_ai.system": "Cohere", "llm.request.type": "chat", "gen_ai.request.model": "command-r-plus"}
     run = only_run(span(facts, events=[event("llm.content.completion.chunk")]))
     assert (run.streaming, run.ttft_ns) == (True, 500_000_000)
+
+
+def test_smolagents_prints_the_clients_response_and_names_roles_of_its_own() -> None:
+    raw = (
+        "ChatCompletion(id='chatcmpl-AbCdEfGhIjKlMnOp', choices=[Choice(finish_reason='tool_calls', index=0, "
+        "logprobs=None, message=ChatCompletionMessage(content=None))], model='gpt-4o-mini-2024-07-18')"
+    )
+    run = only_run(
+        span(
+            {
+                "openinference.span.kind": "LLM",
+                "llm.model_name": "gpt-4o-mini",
+                "llm.input_messages.0.message.role": "tool-call",
+                "llm.input_messages.0.message.content": "Calling tools: get_weather",
+                "llm.input_messages.1.message.role": "tool-response",
+                "llm.input_messages.1.message.content": "Observation: 21 degrees",
+                "output.value": json.dumps({"role": "assistant", "content": None, "raw": raw}),
+            },
+            scope="openinference.instrumentation.smolagents",
+        )
+    )
+    assert (run.response_id, run.model) == ("chatcmpl-AbCdEfGhIjKlMnOp", "gpt-4o-mini-2024-07-18")
+    assert run.finish_reasons == ["tool_call"]
+    assert [message["role"] for message in run.input] == ["assistant", "user"]
+
+
+def test_smolagents_tools_are_given_their_keyword_arguments() -> None:
+    called = {"args": [], "sanitize_inputs_outputs": True, "kwargs": {"city": "Paris"}}
+    schema = {"city": {"type": "string", "description": "the city"}}
+    run = only_run(
+        span(
+            {
+                "openinference.span.kind": "TOOL",
+                "tool.name": "get_weather",
+                "tool.parameters": json.dumps(schema),
+                "input.value": json.dumps(called),
+                "output.value": "21 degrees",
+            },
+            scope="openinference.instrumentation.smolagents",
+        )
+    )
+    assert run.input == {"city": "Paris"}
+
+
+def test_traceai_flattens_messages_below_the_conventions_keys_and_writes_the_answered_model_as_the_requested() -> None:
+    run = only_run(
+        span(
+            {
+                "gen_ai.span.kind": "LLM",
+                "gen_ai.provider.name": "openai",
+                "gen_ai.tool.definitions": "null",
+                "gen_ai.request.parameters": '{"model": "gpt-4o-mini", "max_tokens": 77}',
+                "gen_ai.request.model": "gpt-4o-mini-2024-07-18",
+                "gen_ai.input.messages.0.message.role": "system",
+                "gen_ai.input.messages.0.message.content": "Be terse.",
+                "gen_ai.input.messages.1.message.role": "user",
+                "gen_ai.input.messages.1.message.content": "Hello",
+                "input.value": "Be terse.",
+                "gen_ai.output.messages.0.message.role": "assistant",
+                "gen_ai.output.messages.0.message.content": "Hi.",
+            },
+            scope="traceai_openai",
+        )
+    )
+    assert run.dialects[0] == "traceai"
+    assert (run.type, run.request_model, run.model) == ("llm", "gpt-4o-mini", "gpt-4o-mini-2024-07-18")
+    assert [message["role"] for message in run.input] == ["system", "user"]
+    assert run.params == {"max_tokens": 77}
+    assert run.tools is None
+
+
+def test_langwatch_wraps_values_with_their_type_and_puts_the_trace_into_metadata() -> None:
+    asked = {"type": "chat_messages", "value": [{"role": "user", "content": "Hello"}]}
+    said = {"type": "chat_messages", "value": [{"role": "assistant", "content": "Hi."}]}
+    trace = {"user_id": "u-42", "thread_id": "th-7", "labels": ["blue"], "customer": "acme"}
+    ledger = Ledger(
+        span({"langwatch.span.type": "span", "metadata": json.dumps(trace)}, id=1, scope="langwatch", name="my-trace"),
+        span(
+            {
+                "langwatch.span.type": "llm",
+                "langwatch.input": json.dumps(asked),
+                "langwatch.output": json.dumps(said),
+                "gen_ai.request.model": "openai/gpt-4o-mini",
+                "langwatch.params": '{"temperature": 0.25}',
+                "langwatch.metrics": '{"prompt_tokens": 211, "completion_tokens": 37}',
+            },
+            id=2,
+            parent=1,
+            scope="langwatch",
+            name="llm",
+        ),
+    )
+    call = ledger.run(2)
+    assert (call.provider, call.request_model, call.params) == ("openai", "gpt-4o-mini", {"temperature": 0.25})
+    assert call.input == [{"role": "user", "parts": [{"type": "text", "content": "Hello"}]}]
+    assert call.output == [{"role": "assistant", "parts": [{"type": "text", "content": "Hi."}]}]
+    assert ledger.billed() == {2: (211, 37)}
+    assert (call.user_id, call.session_id) == ("u-42", "th-7")
+    root = ledger.run(1)
+    assert (root.tags, root.metadata) == (["blue"], {"customer": "acme"})
+
+
+def test_langtrace_names_embeddings_and_ids_in_its_own_way() -> None:
+    run = only_run(
+        span(
+            {
+                "langtrace.service.name": "OpenAI",
+                "gen_ai.operation.name": "embed",
+                "gen_ai.request.model": "text-embedding-3-small",
+                "gen_ai.request.embedding_inputs": '["alpha owl", "beta fox"]',
+                "gen_ai.request.dimensions": 3.0,
+                "gen_ai.response_id": "emb-1",
+            },
+            scope="langtrace_python_sdk.instrumentation.openai.instrumentation",
+        )
+    )
+    assert (run.type, run.provider, run.response_id) == ("embed", "openai", "emb-1")
+    assert (run.input, run.params) == (["alpha owl", "beta fox"], {"dimensions": 3})
+
+
+def test_logfires_spans_of_openai_agents_are_told_by_their_templates() -> None:
+    scope = "logfire.openai_agents"
+    ledger = Ledger(
+        span({"logfire.span_type": "span", "name": "WeatherBot"}, id=1, name="Agent run: {name!r}", scope=scope),
+        span(
+            {"logfire.span_type": "span", "usage": '{"input_tokens": 211}'},
+            id=2,
+            parent=1,
+            name="Turn {turn} for agent WeatherBot",
+            scope=scope,
+        ),
+        span(
+            {
+                "logfire.span_type": "span",
+                "gen_ai.system": "openai",
+                "gen_ai.request.model": "gpt-4o-mini",
+                "gen_ai.usage.input_tokens": 211,
+                "gen_ai.usage.output_tokens": 37,
+            },
+            id=3,
+            parent=2,
+            name="Chat completion with {gen_ai.request.model!r}",
+            scope=scope,
+        ),
+        span(
+            {"logfire.span_type": "span", "name": "get_weather", "input": '{"city": "Paris"}', "output": "21 degrees"},
+            id=4,
+            parent=2,
+            name="Function: {name}",
+            scope=scope,
+        ),
+    )
+    assert [(ledger.run(id).type, ledger.run(id).name) for id in (1, 3, 4)] == [
+        ("agent", "WeatherBot"),
+        ("llm", "gpt-4o-mini"),
+        ("tool", "get_weather"),
+    ]
+    assert not ledger.has(2)
+    assert (ledger.run(4).input, ledger.run(4).output) == ({"city": "Paris"}, "21 degrees")
+    assert ledger.run(3).parent_run_id == ledger.run(1).run_id
+    assert ledger.billed() == {3: (211, 37)}
+
+
+def test_two_instrumentations_that_disagree_on_a_streams_output_tell_of_one_call() -> None:
+    response = "msg_01AbCdEfGhIjKlMnOpQrStUv"
+    native = chat(tokens=(211, 37), provider="anthropic", response_id=response, trace=1)
+    added_first_chunk = chat(tokens=(211, 38), provider="anthropic", response_id=response, trace=2)
+    assert sum(run.billable for run in Ledger(native, added_first_chunk).runs) == 1
+    beside = chat(tokens=(211, 38), provider="anthropic", response_id=response, id=2)
+    assert sum(run.billable for run in Ledger(native, beside).runs) == 1

@@ -24,6 +24,7 @@ DIALECT = Dialect(
         "result": "raw_output",
         "answer": "raw_output",
         "tags": "tags",
+        "name": "component_name",
         "thread_id": "session_id",
         "session_id": "session_id",
         "user_id": "user_id",

@@ -5,7 +5,7 @@ from spanledger.mapping.dialects.base import Dialect
 DIALECT = Dialect(
     code="langtrace",
     title="Langtrace",
-    rank=58,
+    rank=79,
     keys={
         "gen_ai.response_id": "response_id",
         "gen_ai.request.embedding_inputs": "embed_input",

@@ -16,7 +16,7 @@ from spanledger.mapping.dialects.base import (
 DIALECT = Dialect(
     code="langwatch",
     title="LangWatch",
-    rank=57,
+    rank=77,
     keys={
         "langwatch.input": "typed_input",
         "langwatch.output": "typed_output",

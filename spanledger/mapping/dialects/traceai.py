@@ -17,7 +17,7 @@ from spanledger.mapping.dialects.base import (
 DIALECT = Dialect(
     code="traceai",
     title="traceAI",
-    rank=46,
+    rank=78,
     keys={
         "gen_ai.request.parameters": "parameters",
         "gen_ai.retrieval.query": "retrieval_query",

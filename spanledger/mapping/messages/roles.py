@@ -58,7 +58,10 @@ _FINISH: Final[dict[str, str]] = {
         ),
         "length",
     ),
-    **dict.fromkeys(("tool_call", "tool_calls", "tool-calls", "tool_use", "function_call", "function_calls", "toolcalls"), "tool_call"),
+    **dict.fromkeys(
+        ("tool_call", "tool_calls", "tool-calls", "tool_use", "function_call", "function_calls", "toolcalls"),
+        "tool_call",
+    ),
     **dict.fromkeys(
         (
             "content_filter",
