@@ -29,6 +29,7 @@ from spanledger.config.rules import (
     API,
     HEALTH_CHECK,
     authenticating,
+    chain_of,
     default_authenticator,
     listeners,
     store_of_api,
@@ -42,6 +43,9 @@ from spanledger.mapping import KEYS, Mapper
 from spanledger.model.received import Decoded, Encoding, Signal
 from spanledger.pipeline import Pipeline, create_log
 from spanledger.pipeline.settings import Durability, PipelineSettings, WhenFull
+from spanledger.processors.base import Processor
+from spanledger.processors.chain import Chain
+from spanledger.processors.intake import ProcessingIntake
 from spanledger.receiver.wire import COMPILED, decode
 from spanledger.settings import split_endpoint
 from spanledger.workers.link import Report, WorkerEnd
@@ -81,6 +85,7 @@ class Service:
         self._stores: list[RunStore] = []
         self._waiting: set[asyncio.Task[None]] = set()
         self._take_over: asyncio.Task[None] | None = None
+        self._intake: ProcessingIntake | None = None
         self._has_pipeline = False
         self._not_ready: str | None = "starting"
 
@@ -107,6 +112,18 @@ class Service:
             return Select(exporter, _RUN_KINDS)
         return exporter if len(signals) > 1 else Select(exporter, frozenset({"metric"}))
 
+    def _chain(self, signal: Signal) -> Chain | None:
+        """The processors of a signal's pipelines, None without any."""
+        settings = self._config.components[Kind.PROCESSORS]
+        made: list[Processor] = []
+        for id_ in chain_of(self._config, self._registry, signal):
+            try:
+                made.append(self._factory(Kind.PROCESSORS, id_)(settings[id_]))
+            except ConfigError as error:
+                path = (Kind.PROCESSORS, str(id_))
+                raise InvalidConfiguration([Problem(path, str(error), self._config.origin(*path))]) from error
+        return Chain(made) if made else None
+
     # Start and stop.
 
     async def start(self) -> None:
@@ -132,12 +149,16 @@ class Service:
             for id_ in self._config.extensions:
                 if id_.type == API:
                     await self._start_api(id_, extensions[id_])
+            chains = {signal: self._chain(signal) for signal in Signal}
+            self._intake = ProcessingIntake(
+                self.pipeline.intake, {signal: chain for signal, chain in chains.items() if chain}, decode_body
+            )
             for id_, settings in used(self._config, Kind.RECEIVERS).items():
                 signals = self._config.signals_of(id_)
                 receiver = self._factory(Kind.RECEIVERS, id_)(
                     settings,
                     KEYS,
-                    self.pipeline.intake,
+                    self._intake,
                     self._authenticators,
                     signals=signals,
                     reuse_port=self._worker is not None,
@@ -161,6 +182,8 @@ class Service:
             self._take_over.cancel()
             await asyncio.gather(self._take_over, return_exceptions=True)
         drained = await self.pipeline.stop(max(deadline - time.monotonic(), 0)) if self._has_pipeline else True
+        if self._intake is not None:
+            self._intake.close()
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)

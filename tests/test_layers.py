@@ -19,14 +19,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"errors"},
     "mapping": {"model", "errors"},
     "access": {"errors", "settings"},
-    "processors": {"model", "errors", "settings"},
+    "processors": {"model", "errors", "settings", "receiver.wire"},
     "receiver": {"model", "errors", "settings", "access", "_version"},
     "exporters": {"model", "errors", "settings", "_version"},
     "pipeline": {"model", "errors", "settings", "mapping", "exporters.base"},
     "api": {"model", "errors", "settings", "access", "exporters", "_version"},
     "telemetry": {"model", "errors", "settings", "_version"},
     "config": {
-        *("model", "errors", "settings", "telemetry", "access", "processors", "receiver", "mapping", "pipeline", "exporters", "api")
+        *("model", "errors", "settings", "telemetry", "access", "processors"),
+        *("receiver", "mapping", "pipeline", "exporters", "api"),
     },
 }
 """What is not listed (`service`, `offline`, `cli`, `commands`, the package itself) stands on top and may import all."""

@@ -176,3 +176,58 @@ def test_an_authenticator_that_is_none_is_a_mistake(tmp_path: Path, authenticato
     with pytest.raises(ConfigError) as raised:
         load_config([file], env={})
     assert words in str(raised.value)
+
+
+PROCESSED = """\
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}
+processors:
+  filter: {{traces: {{span: ['attributes["gen_ai.request.model"] == "unwanted"']}}}}
+  attributes: {{actions: [{{key: user.id, action: hash}}]}}
+  python: own_processor:{function}
+exporters:
+  file: {{path: {folder}/runs.jsonl}}
+service:
+  pipelines:
+    traces: {{receivers: [otlp], processors: [filter, attributes, python], exporters: [file]}}
+"""
+OWN = """\
+def mark(span, scope, resource):
+    added = span.attributes.add()
+    added.key = "user.id"
+    added.value.string_value = "ada"
+"""
+
+
+async def test_processors_change_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_processor.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "spanledger.yaml"
+    file.write_text(PROCESSED.format(folder=tmp_path, function="mark"))
+    service = Service(load_config([file], env={}))
+    await service.start()
+    assert await post(service, "/v1/traces", span_body("00f067aa0ba902b7", "gpt-4o-mini")) == 200
+    assert await post(service, "/v1/traces", span_body("00f067aa0ba902b8", "unwanted")) == 200
+    assert await service.stop(30) is True
+    (run,) = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
+    assert (run["model"], run["user_id"]) == ("gpt-4o-mini", "ada")
+
+
+async def test_a_function_that_is_not_there_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_processor.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "spanledger.yaml"
+    file.write_text(PROCESSED.format(folder=tmp_path, function="maark"))
+    service = Service(load_config([file], env={}))
+    with pytest.raises(ConfigError, match=r"spanledger\.yaml:6.*own_processor has no maark"):
+        await service.start()
+
+
+def test_pipelines_of_a_signal_need_the_same_processors(tmp_path: Path) -> None:
+    file = tmp_path / "spanledger.yaml"
+    text = PROCESSED.format(folder=tmp_path, function="mark")
+    file.write_text(text + "    traces/raw: {receivers: [otlp], exporters: [file]}\n")
+    with pytest.raises(ConfigError, match="the pipelines of traces share one log and need the same processors"):
+        load_config([file], env={})

@@ -102,7 +102,8 @@ class _Checker:
             self.written[kind][id_] = key
             component = self.known(kind, key, id_)
             if component is not None:
-                built = build(component.settings, settings, (kind, key), self.root, self.problems)
+                whole = _long_form(settings, component)
+                built = build(component.settings, whole, (kind, key), self.root, self.problems)
                 if built is not None:
                     self.components[kind][id_] = built
 
@@ -234,3 +235,11 @@ class _Checker:
     ) -> None:
         origin = origin_of(self.root, at if at is not None else path)
         self.problems.append(Problem(path, message, origin, found, expected, did_you_mean))
+
+
+def _long_form(node: Node, component: Component) -> Node:
+    """The section that a plain text stands for, where a component's settings name the key that it means."""
+    shorthand: str | None = getattr(component.settings, "shorthand", None)
+    if shorthand is None or not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return node
+    return Mapping({shorthand: node}, {shorthand: node.origin}, node.origin)

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from spanledger.errors import PayloadError
 from spanledger.model.received import Encoding, Signal
 from spanledger.processors.base import Request
+from spanledger.receiver.wire.mend import mended
 
 _TYPES: Final[dict[Signal, Any]] = {
     Signal.TRACES: ExportTraceServiceRequest,
@@ -29,11 +30,18 @@ def parse(signal: Signal, encoding: Encoding, body: bytes) -> Request:
     """The message of a body. Raises `PayloadError`."""
     try:
         if encoding is Encoding.PROTOBUF:
-            return _TYPES[signal].FromString(body)
+            return _from_protobuf(_TYPES[signal], body)
         content = msgspec.json.decode(body)
         return json_format.ParseDict(_with_base64_ids(content), _TYPES[signal](), ignore_unknown_fields=True)
     except (DecodeError, json_format.ParseError, msgspec.DecodeError, RecursionError, UnicodeError) as problem:
         raise PayloadError(f"a processor cannot read the request: {type(problem).__name__}") from None
+
+
+def _from_protobuf(type_: Any, body: bytes) -> Request:
+    try:
+        return type_.FromString(body)
+    except DecodeError:
+        return type_.FromString(mended(type_.DESCRIPTOR, body))
 
 
 def _with_base64_ids(value: Any) -> Any:

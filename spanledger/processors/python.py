@@ -18,7 +18,7 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from pydantic import Field
 
@@ -37,7 +37,10 @@ _ERRORS_TOLD: Final = 10
 
 
 class PythonSettings(Settings):
-    """Processor `python`: runs a function or a class of your own on every span, log record and metric."""
+    """Processor `python`: runs a function or a class of your own on every span, log record and metric. Where nothing
+    else is to be said, `python: module:name` stands for the section."""
+
+    shorthand: ClassVar[str] = "function"
 
     function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     """`module:name`; called with the item, its scope and its resource (OTLP messages). `False` drops the item."""

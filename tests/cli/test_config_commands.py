@@ -67,7 +67,10 @@ def test_components_are_listed_as_yaml(run: Run) -> None:
         kind: [c["name"] for c in listed[kind]] for kind in ("receivers", "processors", "exporters", "extensions")
     } == {
         "receivers": ["otlp"],
-        "processors": ["batch", "memory_limiter"],
+        "processors": [
+            *("batch", "memory_limiter", "attributes", "resource", "filter", "transform", "redaction"),
+            *("probabilistic_sampler", "python"),
+        ],
         "exporters": ["clickhouse", "debug", "file"],
         "extensions": ["api", "projects", "bearertokenauth", "basicauth", "health_check", "file_storage"],
     }

@@ -117,7 +117,16 @@ def test_a_chain_that_leaves_nothing_says_so() -> None:
     assert chain().apply(Signal.TRACES, Encoding.PROTOBUF, traces({"name": "ping"}).SerializeToString()) is None
 
 
+def test_a_text_cut_through_a_character_does_not_refuse_the_request() -> None:
+    request = traces({"name": "a", "attributes": {"note": "caf\u00e9"}})
+    body = request.SerializeToString().replace("caf\u00e9".encode(), b"cafe\xc3")
+    left = chain().apply(Signal.TRACES, Encoding.PROTOBUF, body)
+    assert left is not None
+    (span,) = spans_of(ExportTraceServiceRequest.FromString(left))
+    assert plain_map(span.attributes) == {"note": "cafe\ufffd"}
+
+
 @pytest.mark.parametrize("body", [b"\xff\xff", b"\x0a\x05ab"])
 def test_a_body_that_is_none_is_refused(body: bytes) -> None:
-    with pytest.raises(PayloadError, match="cannot read the request"):
+    with pytest.raises(PayloadError, match="truncated protobuf"):
         chain().apply(Signal.TRACES, Encoding.PROTOBUF, body)

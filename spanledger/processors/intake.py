@@ -1,0 +1,52 @@
+"""Processors between the receivers and the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final
+
+from spanledger.model.received import Decode, Encoding, Intake, Received, Signal
+from spanledger.processors.chain import Chain
+
+_LARGE_BODY: Final = 256 * 1024
+"""Bytes from which a body is processed beside the event loop: some ten milliseconds of work."""
+
+
+class ProcessingIntake(Intake):
+    """Hands on what the processors of a signal's pipelines leave; what they take away was accepted all the same."""
+
+    def __init__(self, intake: Intake, chains: Mapping[Signal, Chain], decode: Decode) -> None:
+        self._intake = intake
+        self._chains = chains
+        self._decode = decode
+        self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="process")
+
+    async def accept(self, received: Received) -> None:
+        """Raises `PayloadError` where a processor gives the request up, and what the intake behind it raises."""
+        chain = self._chains.get(received.signal)
+        if chain is None:
+            await self._intake.accept(received)
+            return
+        if len(received.body) < _LARGE_BODY:
+            left = self._process(chain, received)
+        else:
+            loop = asyncio.get_running_loop()
+            left = await loop.run_in_executor(self._beside, self._process, chain, received)
+        if left is not None:
+            await self._intake.accept(left)
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        self._beside.shutdown(wait=False, cancel_futures=True)
+
+    def _process(self, chain: Chain, received: Received) -> Received | None:
+        body = chain.apply(received.signal, received.encoding, received.body)
+        if body is None:
+            return None
+        decoded = self._decode(received.signal, Encoding.PROTOBUF, body)
+        if not decoded.items:
+            return None
+        return replace(received, encoding=Encoding.PROTOBUF, body=body, items=decoded.items)
