@@ -71,7 +71,7 @@ def test_components_are_listed_as_yaml(run: Run) -> None:
             *("batch", "memory_limiter", "attributes", "resource", "filter", "transform", "redaction"),
             *("probabilistic_sampler", "python"),
         ],
-        "exporters": ["clickhouse", "debug", "file"],
+        "exporters": ["clickhouse", "postgres", "debug", "file"],
         "extensions": ["api", "projects", "bearertokenauth", "basicauth", "health_check", "file_storage"],
     }
 
