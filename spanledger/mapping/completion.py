@@ -65,6 +65,12 @@ class Talk:
         self.after: Talk | None = None
         """What the request says once it was completed."""
 
+    def completed(self, found: list[tuple[Turn, Sequence[Part]]]) -> list[Message]:
+        """The request with these calls in its hollow turns, always the same list for the same calls."""
+        if self.filled is None or not _are_same(self.filled[0], found):
+            self.filled = found, with_calls(self.input, found)
+        return self.filled[1]
+
     def of(self, run: Run) -> Talk:
         """What the request of the run says as it stands by now."""
         if self.is_of(run):
@@ -153,9 +159,7 @@ class Conversations:
             if across and (told is not None or any(not turn.has_ids for turn, _ in found)):
                 run.warnings = [*run.warnings, MARK]
             if found:
-                if now.filled is None or not _are_same(now.filled[0], found):
-                    now.filled = found, with_calls(run.input, found)
-                run.input = now.filled[1]
+                run.input = now.completed(found)
             if told is not None:
                 run.output = told
 
@@ -270,7 +274,8 @@ def _distinct(views: Iterable[_View]) -> tuple[Part, ...]:
 
 def _are_same(held: list[tuple[Turn, Sequence[Part]]], found: list[tuple[Turn, Sequence[Part]]]) -> bool:
     return len(held) == len(found) and all(
-        mine[0] is other[0] and mine[1] is other[1] for mine, other in zip(held, found, strict=True)
+        turn is other and (calls is others or calls == others)
+        for (turn, calls), (other, others) in zip(held, found, strict=True)
     )
 
 

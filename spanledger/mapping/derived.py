@@ -16,10 +16,13 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import TypeGuard
 
+from spanledger.mapping.completion import Talk
 from spanledger.mapping.draft import TOOL_CLASSES
+from spanledger.mapping.messages.jsontext import dump
 from spanledger.mapping.responses import is_identity
 from spanledger.mapping.sizes import size_of
 from spanledger.mapping.traced_tools import TracedTools
+from spanledger.mapping.turns import Part, Turn, answers
 from spanledger.model.ids import uuid8
 from spanledger.model.records import Run
 from spanledger.model.span import Value
@@ -30,6 +33,10 @@ _LONGEST_ID = 512
 """Characters; providers' ids have up to 64, and what is remembered by the thousand must be bounded."""
 _MOST_TRACES = 8
 """Traces remembered for one call; application, gateway and inference server may each report it in its own."""
+_MOST_GAPS = 32
+"""Turns of one request that wait for another trace, the last ones."""
+_MOST_WAITING = 256
+"""Traces that wait for one call."""
 MARK = "derived_from_messages"
 
 Key = tuple[str, str]
@@ -83,10 +90,17 @@ class ToolCalls:
         self._asked: OrderedDict[Key, _Asking] = OrderedDict()
         self._results: OrderedDict[Key, tuple[int, Value, bool]] = OrderedDict()
         self._names: OrderedDict[Key, str] = OrderedDict()
+        self._given: OrderedDict[Key, dict[str, Value]] = OrderedDict()
+        """What the model asked for, as a part of its answer."""
+        self._given_bytes = 0
+        self._waiting: OrderedDict[Key, set[str]] = OrderedDict()
+        """Traces whose requests hold the result and have lost the call."""
         self._executed: OrderedDict[Key, str] = OrderedDict()
         self._traced = TracedTools()
 
-    def note(self, project_id: str, trace_id: str, runs: Sequence[Run]) -> set[str]:
+    def note(
+        self, project_id: str, trace_id: str, runs: Sequence[Run], talks: Sequence[tuple[Run, Talk]] = ()
+    ) -> set[str]:
         """Remember the calls and results in the messages of these model calls, and the tool runs that carry a call id.
 
         Returns the other traces that learn something: they asked for a call whose result stands here, or ran a call
@@ -106,9 +120,14 @@ class ToolCalls:
                 else:
                     self._asked.move_to_end(key)
                 if asking.add(trace_id, run, call):
-                    affected |= asking.responses.keys()
+                    affected |= asking.responses.keys() | self._waiting.get(key, set())
                     if key in self._executed:
                         affected.add(self._executed[key])
+                given = self._given.get(key)
+                if given is None or (given != call and dump(call) < dump(given)):  # whichever of two views comes first
+                    self._given[key] = call
+                    self._given_bytes += size_of(call) - (size_of(given) if given is not None else 0)
+                    affected |= self._waiting.get(key, set())
                 if key not in self._names and isinstance(call.get("name"), str):
                     self._names[key] = call["name"]
                     if key in self._executed:
@@ -124,10 +143,18 @@ class ToolCalls:
                         affected |= self._asked[key].responses.keys()
                     if key in self._executed:
                         affected.add(self._executed[key])
+        for run, talk in talks:
+            for turn in talk.of(run).hollow[-_MOST_GAPS:]:
+                for call_id in _ids_in(turn):
+                    waiting = self._waiting.setdefault((project_id, call_id), set())
+                    if len(waiting) < _MOST_WAITING:
+                        waiting.add(trace_id)
+        while self._given and (len(self._given) > self._limit or self._given_bytes > self._max_result_bytes):
+            self._given_bytes -= size_of(self._given.popitem(last=False)[1])
         while self._results and (len(self._results) > self._limit or self._result_bytes > self._max_result_bytes):
             _, forgotten = self._results.popitem(last=False)
             self._result_bytes -= size_of(forgotten[1])
-        for memory in (self._asked, self._names, self._executed):
+        for memory in (self._asked, self._names, self._executed, self._waiting):
             while len(memory) > self._limit:
                 memory.popitem(last=False)
         affected.discard(trace_id)
@@ -146,6 +173,20 @@ class ToolCalls:
                 run.tool = {**run.tool, "name": run.name}
             if run.output is None and key in self._results:
                 run.output = self._results[key][1]
+
+    def fill(self, project_id: str, talks: Iterable[tuple[Run, Talk]]) -> None:
+        """Give requests the calls that they lost and whose results name them: the id proves what the history before,
+        which applications cut and change, does not."""
+        for run, talk in talks:
+            now = talk.of(run)
+            found: list[tuple[Turn, Sequence[Part]]] = []
+            for turn in now.hollow:
+                keys = [(project_id, call_id) for call_id in _ids_in(turn)]
+                calls = [self._given[key] for key in keys if key in self._given and not self._is_shared(key)]
+                if calls and answers(turn, calls):
+                    found.append((turn, calls))
+            if found:
+                run.input = now.completed(found)
 
     def derive(self, project_id: str, trace_id: str, runs: list[Run]) -> list[Run]:
         """Tool runs for the answered calls of a trace that holds no span of a call of its own."""
@@ -191,6 +232,11 @@ def calls_of(run: Run) -> list[dict[str, Value]]:
         for part in message["parts"]
         if part["type"] == "tool_call" and _is_call_id(part.get("id"))
     ]
+
+
+def _ids_in(turn: Turn) -> list[str]:
+    """Call ids that the results of a turn name, where each names one."""
+    return [result["id"] for result in turn.results if _is_call_id(result["id"])] if turn.has_ids else []
 
 
 def _results_in(run: Run) -> list[dict[str, Value]]:

@@ -257,8 +257,9 @@ class Mapper:
             self._conversations.complete(project_id, trace_id, talks, across=False)
             if any(talk.hollow for _, talk in talks):
                 fill_results(runs)
-        affected |= self._calls.note(project_id, trace_id, runs)
+        affected |= self._calls.note(project_id, trace_id, runs, talks)
         self._calls.complete(project_id, runs)
+        self._calls.fill(project_id, talks)
         runs.extend(self._calls.derive(project_id, trace_id, runs))
         if talks:
             self._conversations.complete(project_id, trace_id, talks, across=True)

@@ -90,6 +90,33 @@ def test_what_another_trace_tells_is_marked_unless_ids_prove_it() -> None:
     assert ledger.run(3, 3).warnings == []
 
 
+def test_the_id_of_a_result_finds_its_call_whatever_was_said_before() -> None:
+    now = {"role": "system", "parts": [{"type": "text", "content": "It is noon."}]}
+    later = {"role": "system", "parts": [{"type": "text", "content": "It is past noon."}]}
+    spans = [call([now, USER], [CALLS], id=1), call([later, USER, EMPTY, *RESULTS], [ANSWER], id=2, trace=2, start=2)]
+
+    for order in permutations(spans):
+        ledger = Ledger()
+        for span in order:
+            ledger.add(span)
+        assert ledger.run(2, 2).input == [later, USER, CALLS, *RESULTS]
+        assert ledger.run(2, 2).warnings == []
+
+
+def test_an_id_for_which_two_conversations_ask_finds_no_call() -> None:
+    other = {"role": "assistant", "parts": [{**ROME, "arguments": {"city": "Bari"}}]}
+    hi = {"role": "user", "parts": [{"type": "text", "content": "Hi"}]}
+    lost = [{**USER, "parts": [{"type": "text", "content": "And now?"}]}, EMPTY, RESULTS[0]]
+    spans = [call([USER], [{**CALLS, "parts": [ROME]}], id=1), call([hi], [other], id=3, trace=3)]
+    spans.append(call(lost, [ANSWER], id=2, trace=2, start=2))
+
+    for order in permutations(spans):
+        ledger = Ledger()
+        for span in order:
+            ledger.add(span)
+        assert ledger.run(2, 2).input == lost
+
+
 def test_text_beside_the_lost_calls_stays() -> None:
     text = {"type": "text", "content": "Let me look."}
     first = call([USER], [{"role": "assistant", "parts": [text, ROME]}], id=1)
