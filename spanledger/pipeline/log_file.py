@@ -132,8 +132,10 @@ class LogFile:
                 segment.delete()  # its process was killed before the first append, or all of it was put aside
         self.segments = tuple(segment for segment in segments if segment.entries or id(segment) in needed)
         self.trim(keep_warm_up=True)
+        if self._used > self._settings.max_bytes:  # files hold what had given way to other entries before
+            self.trim(keep_warm_up=False)
         return Content(
-            sum(segment.bytes for segment in self.segments) - self._place(self.head),
+            self._used,
             max(last_seq, *self._cursors.cursors.values(), 0),
             last_received_ns,
             letters,
@@ -237,6 +239,10 @@ class LogFile:
         self.head = last
         self.segments = tuple(kept)
         return entries, freed
+
+    @property
+    def _used(self) -> int:
+        return sum(segment.bytes for segment in self.segments) - self._place(self.head)
 
     def _place(self, seq: int) -> int:
         """Bytes of entries up to and including `seq` in the files that are left."""

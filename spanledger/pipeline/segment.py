@@ -27,8 +27,11 @@ _HEADER: Final = struct.Struct("<8sI16sI")
 _FOOTER: Final = struct.Struct("<QqQQQIII4s")
 """Last seq, its time, entries, bytes, end of the entries, marks, crc of the marks, crc of the footer so far, magic."""
 _FOOTER_MAGIC: Final = b"\x89SLi"
+_INDEX_MAGIC: Final = b"\x89SLx"
+"""Stands where the entries end and the index begins, so that an index which was never finished is no damage."""
 _MARK_EVERY: Final = 64 * 1024
 """Bytes of file between two marks: looking an entry up reads no more than this."""
+_MARK_BYTES: Final = 40
 _IOV_MAX: Final = 1000
 
 SALT_BYTES: Final = 16
@@ -187,7 +190,7 @@ class Segment:
         footer = _FOOTER.pack(*fields, crc32(raw, self.seed), 0, _FOOTER_MAGIC)
         footer = _FOOTER.pack(*fields, crc32(raw, self.seed), crc32(footer, self.seed), _FOOTER_MAGIC)
         try:
-            _write(descriptor, [raw, footer], self.end)
+            _write(descriptor, [_INDEX_MAGIC, raw, footer], self.end)
             os.fdatasync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):
@@ -236,8 +239,9 @@ class Segment:
         last_seq, last_received_ns, entries, size_of_entries, end, count = fields
         if crc32(_FOOTER.pack(*fields, marks_crc, 0, _FOOTER_MAGIC), self.seed) != crc:
             return False
-        marks = os.pread(descriptor, count * 40, end)
-        if end + count * 40 + _FOOTER.size != size or crc32(marks, self.seed) != marks_crc:
+        end_of_index = end + len(_INDEX_MAGIC) + count * _MARK_BYTES
+        marks = os.pread(descriptor, count * _MARK_BYTES, end + len(_INDEX_MAGIC))
+        if end_of_index + _FOOTER.size != size or crc32(marks, self.seed) != marks_crc:
             return False
         self.last_seq, self.last_received_ns = last_seq, last_received_ns
         self.entries, self.bytes = entries, size_of_entries
@@ -259,6 +263,8 @@ class Segment:
                 except ValueError as error:
                     bad.append((found, body, str(error)))
                 self._count(found)
+            elif found.end == size and window.get(found.at, len(_INDEX_MAGIC)) == _INDEX_MAGIC:
+                end = found.at
             elif found.end == size and is_torn(window, found, self.seed):
                 torn, end = size - found.at, found.at
             else:
@@ -266,8 +272,7 @@ class Segment:
                 if found.end == size:  # how many entries stood here is unknown; their places are not given again
                     self.last_seq = max(self.last_seq, self.first_seq) + (size - found.at) // HEAD_BYTES
         if is_last:
-            if torn:
-                os.ftruncate(descriptor, end)
+            os.ftruncate(descriptor, end)
             os.fsync(descriptor)  # what a killed process wrote and did not sync must not vanish after it was delivered
         self.end = end
         return Recovered(damages, bad, torn)

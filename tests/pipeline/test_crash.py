@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+
+import pytest
 
 ROUNDS = 5
 REPOSITORY = Path(__file__).parents[2]
@@ -19,18 +23,55 @@ def test_everything_acknowledged_is_stored_after_kills(tmp_path: Path) -> None:
     spans: set[str] = set()
     facts: dict[str, str] = {}
     for round_ in range(ROUNDS):
-        for line in run_and_kill(tmp_path, first=round_ * 1_000_000, after=chance.randrange(1, 600)):
+        note(run_and_kill(tmp_path, first=round_ * 1_000_000, after=chance.randrange(1, 600)), spans, facts)
+    check(tmp_path, spans, facts, f"seed {seed}")
+
+
+@pytest.mark.parametrize(
+    "failpoint",
+    [
+        "pwritev:20:before",
+        "pwritev:20:halfway",
+        "pwritev:20:after",
+        "fdatasync:30:before",
+        "fdatasync:30:after",
+        "pwrite:6:halfway",  # cursors
+        "fsync:5:before",  # a new file
+        "fsync:6:after",
+        "unlink:2:before",
+        "unlink:2:after",
+    ],
+)
+def test_everything_acknowledged_is_stored_wherever_the_process_died(tmp_path: Path, failpoint: str) -> None:
+    spans: set[str] = set()
+    facts: dict[str, str] = {}
+    for round_ in range(2):
+        program = [*command(tmp_path, str(round_ * 1_000_000)), failpoint]
+        ran = subprocess.run(program, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+        assert ran.returncode == -signal.SIGKILL, ran.stderr
+        note(ran.stdout.splitlines(keepends=True), spans, facts)
+    check(tmp_path, spans, facts, failpoint)
+
+
+def note(lines: Iterable[str], spans: set[str], facts: dict[str, str]) -> None:
+    """What was acknowledged: a line that was not finished was told to nobody."""
+    for line in lines:
+        if line.endswith("\n"):
             kind, number, *fact = line.split()
             if kind == "span":
                 spans.add(number)
             else:
                 facts[number] = fact[0]
-    subprocess.run(command(tmp_path, "drain"), cwd=REPOSITORY, check=True)
-    with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as store:
+
+
+def check(directory: Path, spans: set[str], facts: dict[str, str], told: str) -> None:
+    """Deliver what is left, and compare."""
+    subprocess.run(command(directory, "drain"), cwd=REPOSITORY, check=True)
+    with contextlib.closing(sqlite3.connect(directory / "store.db")) as store:
         stored = dict(store.execute("SELECT id, output FROM runs").fetchall())
-    assert spans <= stored.keys(), f"seed {seed}"
-    assert {number: stored[number] for number in facts} == facts, f"seed {seed}"
-    with contextlib.closing(sqlite3.connect(tmp_path / "log" / "dead-letters.db")) as log:
+    assert spans <= stored.keys(), told
+    assert {number: stored[number] for number in facts} == facts, told
+    with contextlib.closing(sqlite3.connect(directory / "log" / "dead-letters.db")) as log:
         assert log.execute("SELECT count(*) FROM dead_letters").fetchone() == (0,)
 
 
@@ -41,7 +82,7 @@ def run_and_kill(directory: Path, first: int, after: int) -> list[str]:
     with program, program.stdout as lines:
         said = [lines.readline() for _ in range(after)]
         program.kill()
-        said += [line for line in lines if line.endswith("\n")]
+        said += list(lines)
     return said
 
 

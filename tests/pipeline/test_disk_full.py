@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 
 from spanledger.errors import Overloaded
 from spanledger.pipeline import DurableLog, FileStorageSettings
-from tests.pipeline.doubles import bodies, letter, opened, request
+from spanledger.pipeline.settings import WarmUpSettings
+from tests.pipeline.doubles import FakeClock, bodies, letter, opened, request
 
 
 @pytest.fixture
@@ -92,12 +94,39 @@ async def test_cursors_are_noted_and_entries_deleted_while_appends_are_refused(s
         assert await log.register(["store"]) == {"store": log.last_seq}
 
 
+async def test_cursors_are_noted_on_a_disk_without_a_single_byte_left(small_disk: Path, clock: FakeClock) -> None:
+    """Only that makes room again."""
+    settings = FileStorageSettings(
+        directory=small_disk / "log",
+        group_commit=0,
+        min_free_bytes=0,
+        segment_bytes=200_000,
+        warm_up=WarmUpSettings(max_entries=0),
+    )
+    async with opened(settings, clock) as log:
+        await log.register(["store"])
+        acknowledged = await fill(log)
+        with (small_disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+            while True:
+                ballast.write(b"x" * 100)
+        with pytest.raises(Overloaded):
+            await log.append(request("span refused"))
+        await log.save_cursors({"store": log.last_seq})
+        await clock.advance(1)
+        await log.register(["store"])  # comes after the deletion
+        await log.append(request("span after"))
+        assert await bodies(log) == ["span after"]
+    async with opened(settings) as log:
+        assert await log.register(["store"]) == {"store": len(acknowledged)}
+        assert await bodies(log, after=len(acknowledged)) == ["span after"]
+
+
 WRITE_ERROR = """
 import asyncio, resource, sys
 from pathlib import Path
 from spanledger.errors import LogError
 from spanledger.pipeline import DurableLog, FileStorageSettings
-from tests.pipeline.doubles import bodies, request
+from tests.pipeline.doubles import FakeClock, bodies, request
 
 async def main():
     log = DurableLog(FileStorageSettings(directory=Path(sys.argv[1]), group_commit=0))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 from pathlib import Path
@@ -182,6 +183,52 @@ async def test_many_exporters_with_long_names_have_cursors(on_disk: FileStorageS
         await log.save_cursors(dict.fromkeys(names, 1))
     async with opened(on_disk) as log:
         assert await log.register(names) == dict.fromkeys(names, 1)
+
+
+async def test_a_failed_sync_is_never_believed_later(
+    on_disk: FileStorageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kernel could not write it may take for written from then on. No disk here fails on command, so the call
+    does."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async with opened(on_disk) as log:
+        await log.append(request("span a"))
+        with monkeypatch.context() as broken:
+            broken.setattr("os.fdatasync", fail)
+            with pytest.raises(LogError, match=r"cannot be written: \[Errno 5\]"):
+                await log.append(request("span b"))
+        (first,) = segments(on_disk)
+        left = first.read_bytes()
+        assert b"span b" not in left
+        await log.append(request("span c"))
+        assert first.read_bytes() == left, "the next entry has a file of its own"
+        assert await bodies(log) == ["span a", "span c"]
+    async with opened(on_disk) as log:
+        assert await bodies(log) == ["span a", "span c"]
+        assert log.status().damaged == 0
+
+
+async def test_cursors_are_tried_again_after_a_failed_sync(
+    on_disk: FileStorageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async with opened(on_disk) as log:
+        await log.register(["store"])
+        await log.append(request("span a"))
+        with monkeypatch.context() as broken:
+            broken.setattr("os.fdatasync", fail)
+            with pytest.raises(LogError):
+                await log.save_cursors({"store": 1})
+    async with opened(on_disk) as log:
+        assert await log.register(["store"]) == {"store": 0} or await log.register(["store"]) == {"store": 1}
+        await log.save_cursors({"store": 1})
+    async with opened(on_disk) as log:
+        assert await log.register(["store"]) == {"store": 1}
 
 
 def made(settings: FileStorageSettings) -> Path:

@@ -173,6 +173,18 @@ async def test_room_that_was_never_written_is_cut(on_disk: FileStorageSettings) 
         assert len(await bodies(log)) == 5
 
 
+async def test_an_index_that_was_never_finished_is_no_damage(on_disk: FileStorageSettings) -> None:
+    path = await filled(on_disk, 5)
+    whole = path.read_bytes()
+    end = unsealed(path)[-1].end
+    for size in range(end, len(whole)):
+        path.write_bytes(whole[:size])
+        async with opened(on_disk) as log:
+            assert log.status().damaged == 0
+            assert log.status().torn_bytes == (size - end if size < end + 4 else 0), "less could be an entry as well"
+            assert len(await bodies(log)) == 5
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 2_000), length=st.integers(1, 400), sealed=st.booleans())
 def test_damage_costs_only_what_it_hit(
