@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROUNDS = 5
+ROUNDS = 3
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -30,26 +30,20 @@ def test_everything_acknowledged_is_stored_after_kills(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "failpoint",
     [
-        "pwritev:20:before",
         "pwritev:20:halfway",
-        "pwritev:20:after",
         "fdatasync:30:before",
-        "fdatasync:30:after",
         "pwrite:6:halfway",  # cursors
         "fsync:5:before",  # a new file
-        "fsync:6:after",
-        "unlink:2:before",
         "unlink:2:after",
     ],
 )
 def test_everything_acknowledged_is_stored_wherever_the_process_died(tmp_path: Path, failpoint: str) -> None:
     spans: set[str] = set()
     facts: dict[str, str] = {}
-    for round_ in range(2):
-        program = [*command(tmp_path, str(round_ * 1_000_000)), failpoint]
-        ran = subprocess.run(program, capture_output=True, text=True, cwd=REPOSITORY, check=False)
-        assert ran.returncode == -signal.SIGKILL, ran.stderr
-        note(ran.stdout.splitlines(keepends=True), spans, facts)
+    program = [*command(tmp_path, "0"), failpoint]
+    ran = subprocess.run(program, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    note(ran.stdout.splitlines(keepends=True), spans, facts)
     check(tmp_path, spans, facts, failpoint)
 
 
