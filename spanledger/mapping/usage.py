@@ -16,11 +16,6 @@ from spanledger.mapping.messages import parse_json
 from spanledger.model.records import Usage
 
 _EXCLUSIVE_FAMILIES = ("anthropic", "aws.bedrock")
-_INCLUSIVE_FAMILIES = frozenset(
-    {"openai", "azure.ai.openai", "gcp.gemini", "groq", "mistral_ai", "deepseek", "x_ai", "ollama", "together_ai"}
-)
-"""Their APIs count cached tokens within the input, whatever a framework calls the counters (MLflow writes Anthropic's
-`cache_read_input_tokens` for all)."""
 
 _SLOTS = (
     ("usage_input", "input"),
@@ -94,7 +89,7 @@ def usage_of(
         read = read_counters(document)
         if not read:
             continue
-        verdict = _compare(counts, read, document) if provider not in _INCLUSIVE_FAMILIES else None
+        verdict = _compare(counts, read, document)
         if exclusive is None:
             exclusive = verdict
         _fill(counts, read, document)
@@ -134,8 +129,13 @@ def _documents(span: Facts, body_usage: dict[str, Any] | None) -> list[dict[str,
 
 
 def _is_raw_exclusive(document: dict[str, Any]) -> bool:
-    """Anthropic's and Bedrock Converse's own usage objects leave cache reads and writes out of their input."""
-    return ("cache_read_input_tokens" in document or "cache_creation_input_tokens" in document) or (
+    """Anthropic's and Bedrock Converse's own usage objects leave cache reads and writes out of their input.
+
+    Anthropic's has no total; MLflow writes its names, with a total, for all providers, and sums the input."""
+    return (
+        ("cache_read_input_tokens" in document or "cache_creation_input_tokens" in document)
+        and "total_tokens" not in document
+    ) or (
         "cacheReadInputTokens" in document
         or "cacheWriteInputTokens" in document
         or ("input" in document and ("input_cached_tokens" in document or "input_cache_read" in document))

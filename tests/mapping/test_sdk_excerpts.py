@@ -319,3 +319,20 @@ def test_two_instrumentations_that_disagree_on_a_streams_output_tell_of_one_call
     assert sum(run.billable for run in Ledger(native, added_first_chunk).runs) == 1
     beside = chat(tokens=(211, 38), provider="anthropic", response_id=response, id=2)
     assert sum(run.billable for run in Ledger(native, beside).runs) == 1
+
+
+def test_mlflow_sums_anthropics_input_and_keeps_the_raw_counters_in_the_body() -> None:
+    summed = {"input_tokens": 403, "output_tokens": 37, "total_tokens": 440, "cache_read_input_tokens": 128}
+    raw = {"input_tokens": 211, "output_tokens": 37, "cache_read_input_tokens": 128, "cache_creation_input_tokens": 64}
+    body = {"id": "msg_1", "type": "message", "content": [{"type": "text", "text": "Hi."}], "usage": raw}
+    usage = usage_of(
+        span(
+            {
+                "mlflow.spanType": '"CHAT_MODEL"',
+                "mlflow.llm.model": '"claude-sonnet-4-5"',
+                "mlflow.chat.tokenUsage": json.dumps({**summed, "cache_creation_input_tokens": 64}),
+                "mlflow.spanOutputs": json.dumps(body),
+            }
+        )
+    )
+    assert (usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens) == (403, 128, 64)
