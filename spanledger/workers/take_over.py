@@ -21,7 +21,7 @@ from spanledger.pipeline.directory_lock import DirectoryLock
 logger = logging.getLogger(__name__)
 
 _INTERVAL: Final = 5.0
-_OWNERLESS_AFTER: Final = 20.0
+_OWNERLESS_AFTER: Final = 10.0
 """Seconds; a worker that died is back in its folder long before."""
 _STOP_SECONDS: Final = 5.0
 LOCK: Final = "lock"
