@@ -18,7 +18,7 @@ from spanledger.exporters.preview import input_preview, output_preview, short
 from spanledger.model.records import Metric, Record, Run, Score, Thread
 
 REVISION: Final = 2
-"""Schema revision of this program. Every store's migrations end here."""
+"""Newest `since` of a column. The migrations of a store have numbers of their own: some change more than columns."""
 
 
 class Type(Enum):
@@ -123,7 +123,7 @@ RUNS: Final = Table(
         _maybe("error_type", Type.WORD, "kind of error", "error.type"),
         _derived("error_message", Type.TEXT, "beginning of the message", _error_message, path="error.message"),
         _maybe("error_code", Type.WORD, "HTTP status or provider's code", "error.code"),
-        _fact("started_at", Type.TIME, "start; takes part in the key, so it never changes"),
+        _fact("started_at", Type.TIME, "start; may move when more of the run is known"),
         _maybe("ended_at", Type.TIME, "end"),
         _maybe("duration_ns", Type.COUNT, "nanoseconds from start to end"),
         _maybe("ttft_ns", Type.COUNT, "nanoseconds to the first token"),

@@ -131,7 +131,7 @@ class RunStore(Protocol):
         """Ids of the projects with runs that started in a time, nanoseconds since the Unix epoch."""
 
     def scan(self, filter_: RunFilter) -> AsyncIterator[list[Run]]:
-        """All matching runs, oldest hour first, as records without contents (`Run.without_contents`), in pages of at
+        """All matching runs, oldest week first, as records without contents (`Run.without_contents`), in pages of at
         most `SCAN_PAGE`, of which some may be empty. An exporter of this store may write a run again, changed and with
         a higher version, while the scan goes on; it is not met a second time."""
 

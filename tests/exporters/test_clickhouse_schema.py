@@ -10,13 +10,15 @@ from spanledger.exporters.clickhouse.columns import insert_columns
 from spanledger.exporters.clickhouse.exporter import ClickHouseExporter
 from spanledger.exporters.clickhouse.migrations import MIGRATIONS, migrate
 from spanledger.exporters.clickhouse.reader import ClickHouseStore
-from spanledger.exporters.schema import REVISION, TABLES
+from spanledger.exporters.schema import TABLES
 from tests.exporters.ledger import Ledger, make_settings, opened
 from tests.exporters.records import make_run, recent
 
 CHECKSUMS = {
     1: "a0fd06b1bde4424e18fb5cd0f6d7429e826fe219a5ebe12367911cb6eb2fd367",
     2: "c20176cc8fe641326866be6d71fc2ef038c543e91c28d34e159cd9a086d558ec",
+    3: "f8aaa847aea746a49058e1ec066147f8a627eaf69786b07b11bbe6afbbbee3f2",
+    4: "1c976354153b1300465ae28e07a90ad7740421b9c881eddfd6d2a2e105b2fdfb",
 }
 """What was released stays as it is: change a migration by adding one."""
 
@@ -25,13 +27,13 @@ def test_released_migrations_do_not_change() -> None:
     assert {migration.revision: migration.checksum for migration in MIGRATIONS} == CHECKSUMS
 
 
-def test_migrations_lead_to_the_revision_of_the_program() -> None:
-    assert [migration.revision for migration in MIGRATIONS] == list(range(1, REVISION + 1))
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [migration.revision for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
 
 
 async def test_migrations_make_the_declared_columns(ledger: Ledger) -> None:
     rows = await ledger.query("SELECT table, name, type FROM system.columns WHERE database = '{db}' ORDER BY position")
-    bookkeeping = ("ingested_at",)
+    bookkeeping = ("ingested_at", "trace_key")
 
     for table in TABLES:
         names, types = insert_columns(table)
@@ -81,7 +83,7 @@ async def test_what_an_older_program_wrote_is_read_after_the_migration(
 async def test_a_newer_schema_is_refused(ledger: Ledger) -> None:
     await ledger.command("INSERT INTO {db}.schema_migrations (revision, name, checksum) VALUES (99, 'future', 'x')")
 
-    with pytest.raises(SchemaError, match=r"has schema revision 99, this program knows 2: a newer spanledger wrote it"):
+    with pytest.raises(SchemaError, match=r"has schema revision 99, this program knows 4: a newer spanledger wrote it"):
         await ClickHouseExporter(ledger.exporter.settings).start()
 
 

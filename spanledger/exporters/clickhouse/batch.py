@@ -23,13 +23,17 @@ def _day(day: int) -> object:
     return day
 
 
+def _week(day: int) -> object:
+    return (day + 3) // 7  # the epoch was a Thursday, ISO weeks begin on Monday
+
+
 def _month(day: int) -> object:
     date = time.gmtime(day * 86_400)
     return date.tm_year, date.tm_mon
 
 
 _PARTITIONS: Final[dict[str, tuple[str, Callable[[int], object]]]] = {
-    RUNS.name: ("started_at", _month),
+    RUNS.name: ("started_at", _week),
     RUN_PAYLOADS.name: ("started_at", _day),
     METRICS.name: ("at", _month),
 }

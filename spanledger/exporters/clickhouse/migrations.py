@@ -16,15 +16,21 @@ from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.lock import locked
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.clickhouse.tables import identifier
+from spanledger.exporters.clickhouse.views import VIEWS, create_view
 from spanledger.exporters.migrations import Migration
-from spanledger.exporters.schema import TABLES
+from spanledger.exporters.schema import RUNS, TABLES
 
 _FSYNC: Final = "fsync_after_insert = 1, fsync_part_directory = 1"
 
 
 MIGRATIONS: Final[Sequence[Migration]] = (
-    Migration(1, "create the ledger", tuple(ddl.create_table(table, 1) for table in TABLES)),
+    Migration(
+        1, "create the ledger", tuple(ddl.create_table(table, 1, ddl.FIRST_LAYOUTS[table.name]) for table in TABLES)
+    ),
     Migration(2, "keep what a price depends on", tuple(ddl.add_columns(2))),
+    # Numbers of migrations and revisions of the schema part here: not every migration adds columns.
+    Migration(3, "take the hour out of the key of runs", tuple(ddl.rebuild(RUNS, 2))),
+    Migration(4, "views for people", tuple(create_view(name) for name in VIEWS)),
 )
 
 

@@ -7,6 +7,7 @@ help to find candidates. Of equal versions the one written last wins, as it does
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -19,16 +20,17 @@ from spanledger.exporters.store import Cursor, RunFilter
 
 Parameters: TypeAlias = dict[str, str | int | Sequence[str]]
 
-HOUR_NS: Final = 3600 * 1_000_000_000
 FAR_FUTURE: Final = 2**63 - 1
 
 SUMMARY: Final = [*facts(RUNS), RUNS["input_preview"], RUNS["output_preview"]]
 PAYLOAD: Final = facts(RUN_PAYLOADS)
 SCORE: Final = facts(SCORES)
 
+_DAY_NS: Final = 86_400 * 1_000_000_000
+_WEEK_NS: Final = 7 * _DAY_NS
 _FINAL: Final = {
-    # Versions of a row share the partition, which is a function of the key.
-    "do_not_merge_across_partitions_select_final": 1,
+    # The start of a run may move, and its versions then lie in several partitions.
+    "do_not_merge_across_partitions_select_final": 0,
     # Below the merge no condition may drop a version.
     "use_skip_indexes_if_final": 0,
     "optimize_move_to_prewhere_if_final": 0,
@@ -56,9 +58,24 @@ def _time(placeholder: str) -> str:
     return f"fromUnixTimestamp64Nano({{{placeholder}:Int64}}, 'UTC')"
 
 
-def _hours(low: int, high: int) -> Parameters:
-    """The whole hours that hold two times."""
-    return {"low": low // HOUR_NS * HOUR_NS, "high": min(high // HOUR_NS * HOUR_NS + HOUR_NS, FAR_FUTURE)}
+def _weeks(filter_: RunFilter, parameters: Parameters) -> str:
+    """Condition for the partitions of a time and their neighbours: a run whose start moved by less than a week has all
+    its versions there. Without it a merge at reading takes in all partitions, for starts are not part of the key."""
+    found = []
+    if filter_.started_from is not None:
+        parameters["first_week"] = week(max(filter_.started_from - _WEEK_NS, 0))
+        found.append("_partition_id >= {first_week:String}")
+    if filter_.started_to is not None:
+        parameters["last_week"] = week(min(filter_.started_to + _WEEK_NS, FAR_FUTURE))
+        found.append("_partition_id <= {last_week:String}")
+    return " AND ".join(found) or "1"
+
+
+def week(time_ns: int) -> str:
+    """The partition of runs that started at a time: year and number of the ISO week. Sorts as the times do."""
+    day = dt.date(1970, 1, 1) + dt.timedelta(days=time_ns // _DAY_NS)
+    year, number, _ = day.isocalendar()
+    return f"{year}{number:02}"
 
 
 def _conditions(filter_: RunFilter, parameters: Parameters) -> str:
@@ -94,23 +111,12 @@ def _key(filter_: RunFilter, parameters: Parameters) -> str:
     if filter_.trace_id is None:
         return "project_id = {project:String}"
     parameters["trace"] = filter_.trace_id
-    return "project_id = {project:String} AND trace_id = {trace:String}"
-
-
-def window(database: str, filter_: RunFilter, before: int, rows: int) -> Statement:
-    """The hour in which the window of the newest `rows` rows (all versions) before a time begins, in seconds, and how
-    many rows there are. Read backwards from the key, so it costs the same at any size of the table."""
-    parameters: Parameters = {"before": before, "rows": rows}
-    return Statement(
-        "SELECT toUnixTimestamp(min(hour)), count() FROM (SELECT toStartOfHour(started_at) AS hour "
-        f"FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} AND started_at < {_time('before')} "
-        "ORDER BY hour DESC LIMIT {rows:UInt64})",
-        parameters,
-    )
+    return "project_id = {project:String} AND trace_key IN ('', {trace:String}) AND trace_id = {trace:String}"
 
 
 def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limit: int) -> Statement:
-    """(started_at, run_id) of the newest runs of which any version matches, from `low` (nanoseconds) to the cursor."""
+    """(started_at, trace_key, run_id) of the newest runs of which any version matches, from `low` (nanoseconds) to the
+    cursor."""
     parameters: Parameters = {
         "low": low,
         "before": before.started_at,
@@ -118,7 +124,7 @@ def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limi
         "limit": limit,
     }
     return Statement(
-        "SELECT DISTINCT toUnixTimestamp64Nano(started_at) AS at, toString(run_id) AS id "
+        "SELECT DISTINCT toUnixTimestamp64Nano(started_at) AS at, trace_key, toString(run_id) AS id "
         f"FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} AND started_at >= {_time('low')} "
         f"AND started_at <= {_time('before')} AND (at, id) < ({{before:Int64}}, {{before_id:String}}) "
         f"AND {_conditions(filter_, parameters)} ORDER BY at DESC, id DESC LIMIT {{limit:UInt64}}",
@@ -126,39 +132,48 @@ def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limi
     )
 
 
-def winners(database: str, filter_: RunFilter, ids: Sequence[str], low: int, high: int) -> Statement:
-    """Summaries of those runs whose winning version matches. All versions of a run start in the same hour (it is part
-    of the key), so whole hours are searched."""
-    parameters: Parameters = {"ids": list(ids), **_hours(low, high)}
+Key: TypeAlias = tuple[str, str]
+"""(trace_key, run_id): the key of a run within its project, in the order of the table."""
+
+
+def winners(database: str, filter_: RunFilter, keys: Sequence[Key]) -> Statement:
+    """Summaries of those runs whose winning version matches, wherever in time the versions lie."""
+    parameters: Parameters = {"traces": [trace for trace, _ in keys], "ids": [id_ for _, id_ in keys]}
     return Statement(
-        f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {_table(database, RUNS)} "
-        f"WHERE {_key(filter_, parameters)} AND started_at >= {_time('low')} AND started_at < {_time('high')} "
-        "AND run_id IN {ids:Array(UUID)} ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) "
+        f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} "
+        "AND (trace_key, run_id) IN (SELECT arrayJoin(arrayZip({traces:Array(String)}, {ids:Array(UUID)})) AS key) "
+        "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) "
         f"WHERE is_deleted = 0 AND {_conditions(filter_, parameters)} ORDER BY started_at DESC, toString(run_id) DESC",
         parameters,
     )
 
 
-Key: TypeAlias = tuple[int, str, str]
-"""(Start of the hour in seconds, trace id, run id): the key of a run within its project, in the order of the table."""
-
-
-def keys(database: str, filter_: RunFilter, after: Key | None, limit: int) -> Statement:
-    """Keys of the rows that match, in any version, in order; the versions of a run follow each other. Read along the
-    key, so it costs the same at any size: DISTINCT would read everything first."""
-    parameters: Parameters = {"limit": limit}
-    where = f"{_key(filter_, parameters)} AND {_conditions(filter_, parameters)}"
-    if after is not None:
-        hour, trace_id, run_id = after
-        parameters |= {"hour": hour, "after_trace": trace_id, "after_run": run_id}
-        where += (
-            " AND started_at >= toDateTime({hour:UInt32}, 'UTC') AND (toStartOfHour(started_at), trace_id, run_id) > "
-            "(toDateTime({hour:UInt32}, 'UTC'), {after_trace:String}, {after_run:UUID})"
-        )
+def weeks(database: str, filter_: RunFilter) -> Statement:
+    """Partitions that hold rows of a project in a time, in order."""
+    parameters: Parameters = {}
+    where = [_key(filter_, parameters)]
+    for name, bound, sign in (("f_from", filter_.started_from, ">="), ("f_to", filter_.started_to, "<")):
+        if bound is not None:
+            parameters[name] = bound
+            where.append(f"started_at {sign} {_time(name)}")
+    table, conditions = _table(database, RUNS), " AND ".join(where)
     return Statement(
-        "SELECT toUnixTimestamp(toStartOfHour(started_at)), trace_id, toString(run_id) "
-        f"FROM {_table(database, RUNS)} WHERE {where} "
-        "ORDER BY toStartOfHour(started_at), trace_id, run_id LIMIT {limit:UInt64}",
+        f"SELECT DISTINCT _partition_id AS week FROM {table} WHERE {conditions} ORDER BY week",
+        parameters,
+    )
+
+
+def keys(database: str, filter_: RunFilter, in_week: str, after: Key | None, limit: int) -> Statement:
+    """Keys of the rows of a partition that match, in any version, in order; the versions of a run follow each other.
+    Read along the key, so it costs the same at any size: DISTINCT would read everything first."""
+    parameters: Parameters = {"limit": limit, "week": in_week}
+    where = f"{_key(filter_, parameters)} AND _partition_id = {{week:String}} AND {_conditions(filter_, parameters)}"
+    if after is not None:
+        parameters |= {"after_trace": after[0], "after_run": after[1]}
+        where += " AND (trace_key, run_id) > ({after_trace:String}, {after_run:UUID})"
+    return Statement(
+        f"SELECT trace_key, toString(run_id) FROM {_table(database, RUNS)} WHERE {where} "
+        "ORDER BY trace_key, run_id LIMIT {limit:UInt64}",
         parameters,
     )
 
@@ -182,15 +197,14 @@ def run(database: str, project_id: str, run_id: str) -> Statement:
     )
 
 
-def payload(database: str, project_id: str, group: str, run_id: str, started_at: int, version: int) -> Statement:
+def payload(database: str, project_id: str, group: str, run_id: str, version: int) -> Statement:
     """The payload of a version of a run. Payloads are written before runs: a newer one may be there already, and may
-    have replaced the one that was asked for. Both started in the same hour."""
+    have replaced the one that was asked for."""
     return Statement(
         f"SELECT {_columns(PAYLOAD)} FROM {_table(database, RUN_PAYLOADS)} "
         "WHERE project_id = {project:String} AND payload_group = {group:String} AND run_id = {run:UUID} "
-        f"AND started_at >= {_time('low')} AND started_at < {_time('high')} AND is_deleted = 0 "
-        "ORDER BY version = {version:UInt64} DESC, version DESC, ingested_at DESC LIMIT 1",
-        {"project": project_id, "group": group, "run": run_id, "version": version, **_hours(started_at, started_at)},
+        "AND is_deleted = 0 ORDER BY version = {version:UInt64} DESC, version DESC, ingested_at DESC LIMIT 1",
+        {"project": project_id, "group": group, "run": run_id, "version": version},
     )
 
 
@@ -198,7 +212,7 @@ def trace(database: str, project_id: str, trace_id: str, limit: int) -> Statemen
     """Summaries of the runs of a trace."""
     return Statement(
         f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {_table(database, RUNS)} "
-        "WHERE project_id = {project:String} AND trace_id = {trace:String} "
+        "WHERE project_id = {project:String} AND trace_key IN ('', {trace:String}) AND trace_id = {trace:String} "
         "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) "
         "WHERE is_deleted = 0 ORDER BY started_at, toString(run_id) LIMIT {limit:UInt64}",
         {"project": project_id, "trace": trace_id, "limit": limit},
@@ -236,7 +250,7 @@ def totals(database: str, filter_: RunFilter) -> Statement:
     return Statement(
         "SELECT count(), countIf(status = 'error'), countIf(billable), countIf(billable AND cost IS NULL), "
         f"{sums} FROM {_table(database, RUNS)} FINAL "
-        f"WHERE {_key(filter_, parameters)} AND {_conditions(filter_, parameters)}",
+        f"WHERE {_key(filter_, parameters)} AND {_weeks(filter_, parameters)} AND {_conditions(filter_, parameters)}",
         parameters,
         _FINAL,
     )

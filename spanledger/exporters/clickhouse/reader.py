@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
@@ -13,7 +14,7 @@ from spanledger.exporters.assemble import in_order, record_json, runs_without_co
 from spanledger.exporters.clickhouse import query
 from spanledger.exporters.clickhouse.columns import decode
 from spanledger.exporters.clickhouse.connection import Connection
-from spanledger.exporters.clickhouse.query import FAR_FUTURE, HOUR_NS, PAYLOAD, SCORE, SUMMARY, Key, Statement
+from spanledger.exporters.clickhouse.query import FAR_FUTURE, PAYLOAD, SCORE, SUMMARY, Key, Statement
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
 from spanledger.exporters.store import DEFAULT_PAGE, MAX_TRACE, SCAN_PAGE, Cursor, Page, RunFilter, RunJson, Totals
@@ -24,11 +25,9 @@ Row: TypeAlias = tuple[Any, ...]
 
 _BEHIND_ALL_IDS: Final = "g"
 """Sorts behind every UUID."""
-_SECOND: Final = 1_000_000_000
-_LAST_HOUR: Final = 2**32 - 1
-"""Seconds: toStartOfHour gives it for every time from 2106 on."""
-_WIDEN: Final = 16
-"""How many times more rows each further window of a page holds: few windows for a rare filter, little waste else."""
+_HOUR: Final = 3600 * 1_000_000_000
+_WINDOWS: Final = (_HOUR, 24 * _HOUR, 7 * 24 * _HOUR, 35 * 24 * _HOUR)
+"""Most lists are full of what happened just now; reading all partitions for them would be a waste."""
 _STARTED_AT: Final = SUMMARY.index(RUNS["started_at"])
 _RUN_ID: Final = SUMMARY.index(RUNS["run_id"])
 _VERSION: Final = SUMMARY.index(RUNS["version"])
@@ -64,29 +63,24 @@ class ClickHouseStore:
     async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
         """See `RunStore.list_runs`.
 
-        Goes backwards through windows that end at whole hours: the first holds little more than the page, further
-        ones are wider, should filters leave too few. In each, the index finds candidates in any version, then their
-        winning versions are read and filtered again.
+        Goes backwards through windows of time, each wider than the one before. In each, candidates are found in any
+        version, then their winning versions are read and filtered again.
         """
         wanted = limit + 1
         oldest = filter_.started_from or 0
         before = after or Cursor(FAR_FUTURE if filter_.started_to is None else filter_.started_to - 1, _BEHIND_ALL_IDS)
+        newest = min(before.started_at, time.time_ns())
         found: list[Row] = []
-        rows = wanted
-        while len(found) < wanted and before.started_at >= oldest:
-            end = min(before.started_at, FAR_FUTURE - 1) + 1
-            ((hour, seen),) = await self._rows(query.window(self._database, filter_, end, rows))
-            low = hour * _SECOND if seen == rows else oldest
-            while len(found) < wanted:
+        for low in (*(max(newest - width, oldest) for width in _WINDOWS), oldest):
+            while len(found) < wanted and before.started_at >= low:
                 ids = await self._rows(query.candidates(self._database, filter_, low, before, wanted))
                 found += await self._winners(filter_, ids)
                 if len(ids) < wanted:
                     before = Cursor(low, "")
                     break
-                before = Cursor(*ids[-1])
-            if seen < rows:
+                before = Cursor(ids[-1][0], ids[-1][2])
+            if low == oldest or len(found) >= wanted:
                 break
-            rows *= _WIDEN
         runs = [_summary(row) for row in found[:limit]]
         last = found[limit - 1] if len(found) > limit else None
         return Page(runs, Cursor(last[_STARTED_AT], last[_RUN_ID]) if last else None)
@@ -104,9 +98,7 @@ class ClickHouseStore:
         run = _summary(narrow)
         for name in _PREVIEWS:
             del run[name]
-        contents = await self._rows(
-            query.payload(self._database, project_id, group, row[_RUN_ID], row[_STARTED_AT], row[_VERSION])
-        )
+        contents = await self._rows(query.payload(self._database, project_id, group, row[_RUN_ID], row[_VERSION]))
         if contents:
             return in_order(Run, run | _json(RUN_PAYLOADS, PAYLOAD, contents[0]))
         nothing = {column.name: _EMPTY.get(column.name) for column in PAYLOAD if column.name != "error"}
@@ -135,18 +127,17 @@ class ClickHouseStore:
         return [id_ for (id_,) in await self._rows(query.projects(self._database, started_from, started_to))]
 
     async def scan(self, filter_: RunFilter) -> AsyncIterator[list[Run]]:
-        """See `RunStore.scan`. As in `list_runs`, candidates in any version come first, then their winners."""
-        after: Key | None = None
-        while True:
-            keys: list[Any] = await self._rows(query.keys(self._database, filter_, after, SCAN_PAGE))
-            if not keys:
-                return
-            (first, _, _), (last, _, _) = keys[0], keys[-1]
-            low, high = first * _SECOND, last * _SECOND + HOUR_NS - 1 if last < _LAST_HOUR else FAR_FUTURE
-            ids = list(dict.fromkeys(run_id for _, _, run_id in keys))
-            rows = await self._rows(query.winners(self._database, filter_, ids, low=low, high=high))
-            yield _records(rows)
-            after = keys[-1]
+        """See `RunStore.scan`. As in `list_runs`, candidates in any version come first, then their winners; a run whose
+        start moved to another partition is given there."""
+        for (week,) in await self._rows(query.weeks(self._database, filter_)):
+            after: Key | None = None
+            while True:
+                keys: list[Any] = await self._rows(query.keys(self._database, filter_, week, after, SCAN_PAGE))
+                if not keys:
+                    break
+                rows = await self._rows(query.winners(self._database, filter_, list(dict.fromkeys(keys))))
+                yield _records([row for row in rows if query.week(row[_STARTED_AT]) == week])
+                after = keys[-1]
 
     @property
     def _database(self) -> str:
@@ -155,12 +146,10 @@ class ClickHouseStore:
     async def _winners(self, filter_: RunFilter, candidates: Sequence[Row]) -> list[Row]:
         if not candidates:
             return []
-        ids = [id_ for _, id_ in candidates]
-        rows = await self._rows(
-            query.winners(self._database, filter_, ids, low=candidates[-1][0], high=candidates[0][0])
-        )
+        keys = [(trace, id_) for _, trace, id_ in candidates]
+        rows = await self._rows(query.winners(self._database, filter_, list(dict.fromkeys(keys))))
         # An older version may have started at another time; its run stands where the winner starts.
-        places = set(candidates)
+        places = {(at, id_) for at, _, id_ in candidates}
         return [row for row in rows if (row[_STARTED_AT], row[_RUN_ID]) in places]
 
     async def _rows(self, statement: Statement) -> list[Row]:
