@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from spanledger.commands.options import config_options, moment
 
 if TYPE_CHECKING:
-    from spanledger.config import Config
     from spanledger.mapping.cost.pattern import Pattern
 
 
@@ -54,6 +53,7 @@ def reprice(
     import asyncio
 
     from spanledger.commands.repricing import told
+    from spanledger.commands.stores import store_and_exporter
     from spanledger.config import load_config
     from spanledger.errors import StoreInUse
     from spanledger.reprice import Repricing, Selection
@@ -74,7 +74,7 @@ def reprice(
     )
     if selection.until_ns <= selection.since_ns:
         raise click.BadParameter("must be later than --since", param_hint="--until")
-    store, writer = _store_and_exporter(config, exporter)
+    store, writer = store_and_exporter(config, exporter)
     repricing = Repricing(store, config.mapping.price_list(), selection)
     try:
         with asyncio.Runner(loop_factory=event_loop()) as runner:
@@ -103,26 +103,3 @@ def _time(text: str, now_ns: int, option: str) -> int:
         return parse_time(moment(text, now_ns, option))
     except ValueError as error:
         raise click.BadParameter(f"{error}: {text}", param_hint=option) from None
-
-
-def _store_and_exporter(config: Config, wanted: str | None) -> tuple[Any, Any]:
-    """What reads the ledger and what writes it, not started."""
-    from pathlib import Path
-
-    from spanledger.config import Kind
-    from spanledger.config.registry import COMPONENTS
-    from spanledger.config.rules import readable_exporters
-
-    readable = {str(id_): id_ for id_ in readable_exporters(config, COMPONENTS)}
-    if wanted is None and len(readable) == 1:
-        (wanted,) = readable
-    if wanted not in readable:
-        known = ", ".join(readable) or "none"
-        found = "which store?" if wanted is None else f"no pipeline has an exporter {wanted} whose runs can be read"
-        raise click.BadParameter(f"{found} (there are: {known})", param_hint="--exporter")
-    id_ = readable[wanted]
-    component, settings = COMPONENTS[Kind.EXPORTERS][id_.type], config.components[Kind.EXPORTERS][id_]
-    folder: str | None = getattr(settings, "embedded_path", None)
-    if folder is not None and not Path(folder).exists():
-        raise click.ClickException(f"there is no ledger in {folder}")
-    return component.store(settings), component.factory(settings)

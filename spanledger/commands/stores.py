@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,6 +33,29 @@ def admins(config: Config, wanted: str | None) -> dict[str, StoreAdmin]:
     return {
         name: component.admin(settings) for name, (component, settings) in with_store.items() if wanted in (None, name)
     }
+
+
+def store_and_exporter(config: Config, wanted: str | None) -> tuple[Any, Any]:
+    """What reads the ledger and what writes it, not started."""
+    from pathlib import Path
+
+    from spanledger.config import Kind
+    from spanledger.config.registry import COMPONENTS
+    from spanledger.config.rules import readable_exporters
+
+    readable = {str(id_): id_ for id_ in readable_exporters(config, COMPONENTS)}
+    if wanted is None and len(readable) == 1:
+        (wanted,) = readable
+    if wanted not in readable:
+        known = ", ".join(readable) or "none"
+        found = "which store?" if wanted is None else f"no pipeline has an exporter {wanted} whose runs can be read"
+        raise click.BadParameter(f"{found} (there are: {known})", param_hint="--exporter")
+    id_ = readable[wanted]
+    component, settings = COMPONENTS[Kind.EXPORTERS][id_.type], config.components[Kind.EXPORTERS][id_]
+    folder: str | None = getattr(settings, "embedded_path", None)
+    if folder is not None and not Path(folder).exists():
+        raise click.ClickException(f"there is no ledger in {folder}")
+    return component.store(settings), component.factory(settings)
 
 
 @contextmanager
