@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 import pytest
 
@@ -36,7 +38,7 @@ async def test_a_start_that_moves_counts_once(moved: tuple[Ledger, Run, Run]) ->
 
     totals = await ledger.store.totals(RunFilter(PROJECT))
 
-    assert (totals.runs, totals.billable_runs, totals.cost) == (1, 1, 2)
+    assert (totals.runs, totals.billable_runs, totals.cost) == (1, 1, Decimal(2))
     whole = RunFilter(PROJECT, started_from=second.started_at, started_to=MONDAY + HOUR)
     assert await ledger.store.totals(whole) == totals
 
