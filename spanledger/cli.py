@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "runs": "Look at runs: a list, or one with its trace.",
     "migrate": "Bring the schema of every store up to date.",
     "queue": "Look at the durable log and its dead letters; deliver again, or give up.",
+    "delete": "Delete a run, a user or a project for good.",
     "resolve": "Put traces right whose pieces arrived far apart.",
     "reprice": "Compute the cost of stored runs anew.",
     "keys": "Make keys of projects.",

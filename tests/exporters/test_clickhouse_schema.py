@@ -125,7 +125,7 @@ def retention(settings: ClickHouseSettings) -> dict[str, str]:
         return dict(
             connection.query(
                 "SELECT name, extract(engine_full, 'toIntervalDay\\\\((\\\\d+)\\\\)') FROM system.tables "
-                "WHERE database = {database:String} AND name != 'schema_migrations'",
+                "WHERE database = {database:String} AND engine LIKE '%MergeTree' AND name != 'schema_migrations'",
                 {"database": settings.database},
             )
         )
@@ -154,7 +154,7 @@ async def test_inserts_are_synced_as_the_settings_say(engine: str) -> None:
         with opened(settings) as connection:
             synced = connection.query(
                 "SELECT DISTINCT position(engine_full, 'fsync_after_insert = 1, fsync_part_directory = 1') > 0 "
-                f"FROM system.tables WHERE database = '{settings.database}' AND name != 'schema_migrations'"
+                f"FROM system.tables WHERE database = '{settings.database}' AND engine LIKE '%MergeTree' AND name != 'schema_migrations'"
             )
         assert synced == [(int(fsync),)]
 
