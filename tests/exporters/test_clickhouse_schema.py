@@ -154,7 +154,8 @@ async def test_inserts_are_synced_as_the_settings_say(engine: str) -> None:
         with opened(settings) as connection:
             synced = connection.query(
                 "SELECT DISTINCT position(engine_full, 'fsync_after_insert = 1, fsync_part_directory = 1') > 0 "
-                f"FROM system.tables WHERE database = '{settings.database}' AND engine LIKE '%MergeTree' AND name != 'schema_migrations'"
+                f"FROM system.tables WHERE database = '{settings.database}' AND engine LIKE '%MergeTree' "
+                "AND name != 'schema_migrations'"
             )
         assert synced == [(int(fsync),)]
 
