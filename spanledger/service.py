@@ -28,10 +28,12 @@ from spanledger.config.registry import COMPONENTS
 from spanledger.config.rules import (
     API,
     HEALTH_CHECK,
+    MAINTENANCE,
     authenticating,
     chain_of,
     default_authenticator,
     listeners,
+    readable_exporters,
     store_of_api,
     used,
 )
@@ -39,7 +41,9 @@ from spanledger.errors import ConfigError, SpanledgerError, StoreUnavailable
 from spanledger.exporters.base import Exporter
 from spanledger.exporters.select import Select
 from spanledger.exporters.store import RunStore
+from spanledger.maintenance import Kept, Maintenance
 from spanledger.mapping import KEYS, Mapper
+from spanledger.mapping.cost import PriceList
 from spanledger.model.received import Decoded, Encoding, Signal
 from spanledger.pipeline import Pipeline, create_log
 from spanledger.pipeline.settings import Durability, PipelineSettings, WhenFull
@@ -83,6 +87,7 @@ class Service:
         self._extensions: dict[ComponentId, Any] = {}
         self._authenticators: dict[str, Authenticator] = {}
         self._stores: list[RunStore] = []
+        self._maintenance: Maintenance | None = None
         self._waiting: set[asyncio.Task[None]] = set()
         self._take_over: asyncio.Task[None] | None = None
         self._intake: ProcessingIntake | None = None
@@ -149,6 +154,9 @@ class Service:
             for id_ in self._config.extensions:
                 if id_.type == API:
                     await self._start_api(id_, extensions[id_])
+                if id_.type == MAINTENANCE and self._worker in (None, 0):
+                    self._maintenance = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], *self._kept_stores())
+                    await self._maintenance.start()
             chains = {signal: self._chain(signal) for signal in Signal}
             self._intake = ProcessingIntake(
                 self.pipeline.intake, {signal: chain for signal, chain in chains.items() if chain}, decode_body
@@ -184,6 +192,8 @@ class Service:
         drained = await self.pipeline.stop(max(deadline - time.monotonic(), 0)) if self._has_pipeline else True
         if self._intake is not None:
             self._intake.close()
+        if self._maintenance is not None:
+            await self._maintenance.stop()
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
@@ -192,6 +202,18 @@ class Service:
         for store in self._stores:
             await store.close()
         return drained
+
+    def _kept_stores(self) -> tuple[list[Kept], PriceList, int]:
+        """What `Maintenance` needs to know."""
+        exporters = used(self._config, Kind.EXPORTERS)
+        stores = []
+        for id_ in readable_exporters(self._config, self._registry):
+            component, settings = self._registry[Kind.EXPORTERS][id_.type], exporters[id_]
+            make = (component.store, component.factory, component.admin)
+            if component.admin_at:
+                stores.append(Kept(str(id_), *(partial(made, settings) for made in make)))
+        mapping = self._config.mapping
+        return stores, mapping.price_list(), mapping.limits().max_age_ns
 
     async def _start_api(self, id_: ComponentId, settings: Any) -> None:
         """Reads from its store with connections of its own, and listens once the store has answered."""

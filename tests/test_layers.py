@@ -71,7 +71,18 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
 
 
 def test_every_package_has_its_place() -> None:
-    on_top = {"service", "offline", "reprice", "resolve", "cli", "commands", "workers", "__init__", "__main__"}
+    on_top = {
+        "service",
+        "offline",
+        "reprice",
+        "resolve",
+        "maintenance",
+        "cli",
+        "commands",
+        "workers",
+        "__init__",
+        "__main__",
+    }
     found = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
     assert found - on_top == set(MAY_IMPORT)
 

@@ -147,6 +147,13 @@ COMPONENTS: Final[Registry] = registry(
     ),
     Component(
         Kind.EXTENSIONS,
+        "maintenance",
+        "now and then: traces whose pieces arrived apart are put right, projects with retention of their own let go",
+        "spanledger.maintenance:MaintenanceSettings",
+        "spanledger.maintenance:Maintenance",
+    ),
+    Component(
+        Kind.EXTENSIONS,
         "file_storage",
         "the durable log: what was acknowledged is on disk before the sender hears of it",
         "spanledger.pipeline.settings:FileStorageSettings",

@@ -18,6 +18,7 @@ FILE_STORAGE = "file_storage"
 PROJECTS = "projects"
 API = "api"
 HEALTH_CHECK = "health_check"
+MAINTENANCE = "maintenance"
 
 
 class _Api(Protocol):
