@@ -72,7 +72,8 @@ def test_components_are_listed_as_yaml(run: Run) -> None:
             *("probabilistic_sampler", "python"),
         ],
         "exporters": ["clickhouse", "postgres", "debug", "file"],
-        "extensions": ["api", "projects", "bearertokenauth", "basicauth", "health_check", "file_storage"],
+        "extensions": ["api", "projects", "bearertokenauth", "basicauth", "health_check"]
+        + ["maintenance", "file_storage"],
     }
 
 
