@@ -72,8 +72,10 @@ def test_components_are_listed_as_yaml(run: Run) -> None:
             *("probabilistic_sampler", "python"),
         ],
         "exporters": ["clickhouse", "postgres", "debug", "file"],
-        "extensions": ["api", "projects", "bearertokenauth", "basicauth", "health_check"]
-        + ["maintenance", "file_storage"],
+        "extensions": [
+            *("api", "projects", "bearertokenauth", "basicauth"),
+            *("health_check", "maintenance", "file_storage"),
+        ],
     }
 
 
@@ -81,7 +83,9 @@ def test_version(run: Run) -> None:
     assert run("version").output == f"{__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["serve", "validate", "components", "print-config", "map", "runs", "reprice"])
+@pytest.mark.parametrize(
+    "command", ["serve", "validate", "components", "print-config", "map", "runs", "migrate", "delete", "resolve"]
+)
 def test_every_command_explains_itself_with_an_example(command: str, run: Run) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
