@@ -211,3 +211,13 @@ class Facts(Span):
     app_root: Value = None
     run_group: Value = None
     annotations: Group | None = None
+    trace_annotations: Group | None = None
+    session_annotations: Group | None = None
+    evaluations: Group | None = None
+    eval_scores: Group | None = None
+    eval_assertions: Value = None
+    score_document: Value = None
+    feedback_name: Value = None
+    feedback_value: Value = None
+    feedback_text: Value = None
+    acceptance: Value = None

@@ -14,6 +14,7 @@ from spanledger.model.span import Value
 _CLUES = (
     "server_address", "api_base", "http_status", "http_route", "request_id", "mcp_method", "vector_db", "db_operation",
     "workflow_name", "step_input", "original_length",
+    "eval_assertions",
 )  # fmt: skip
 """Read to find out something else."""
 _OF_CALLS = (
@@ -34,6 +35,7 @@ def _canonical() -> dict[str, str]:
         **keys,
         "api_base": "url.full",
         "mcp_method": "mcp.method.name",
+        "eval_assertions": "assertions",
         "original_length": "gen_ai.input.messages.original_length",
         "step_input": "llamaindex.step.input_summary",
     }
@@ -54,9 +56,16 @@ def _unshown(run_type: str) -> dict[str, str]:
 _UNSHOWN = {run_type: _unshown(run_type) for run_type in RUN_TYPES}
 
 
+_GROUPS = (("evaluations", "evaluations."), ("eval_scores", "gen_ai.eval."))
+"""Prefixes below which others may write what is no score."""
+
+
 def put_back(run: Run, span: Facts) -> None:
     """Add to the run's attributes what its type has no field for."""
     unshown = _UNSHOWN[run.type]
+    for slot, prefix in _GROUPS:
+        for name, value in (getattr(span, slot) or {}).items():
+            run.attributes.setdefault(prefix + name, value)
     for slot, value in vars(span).items():
         key = unshown.get(slot)
         if key is not None and value != run.name:

@@ -20,7 +20,7 @@ import msgspec
 from spanledger.mapping.agent_logs import donate, span_of, superseded
 from spanledger.mapping.capture import CapturePolicy
 from spanledger.mapping.completion import Conversations, Talk, fill_results, has_tools
-from spanledger.mapping.context import Deployment
+from spanledger.mapping.context import Deployment, context_of
 from spanledger.mapping.cost import PriceList
 from spanledger.mapping.derived import ToolCalls
 from spanledger.mapping.dialects.base import LLM, MERGE, WRAP
@@ -39,7 +39,7 @@ from spanledger.mapping.merge import (
     supplemented,
 )
 from spanledger.mapping.responses import Responses
-from spanledger.mapping.scores import EVALUATION_EVENTS, annotation_scores, evaluation_score
+from spanledger.mapping.scores import EVALUATION_EVENTS, SCORE_SLOTS, ScoredResponses, evaluation_score, span_scores
 from spanledger.mapping.sizes import size_of, size_of_run, size_of_span
 from spanledger.mapping.threads import thread_version
 from spanledger.mapping.tree import resolve
@@ -112,6 +112,7 @@ class Mapper:
         self._capture = capture
         self._responses = Responses()
         self._twins = Twins()
+        self._scored = ScoredResponses()
         self._calls = ToolCalls()
         self._answers = Answers()
         self._conversations = Conversations()
@@ -174,14 +175,15 @@ class Mapper:
         changed.add(span.span_id)
         if isinstance(span.response_id, str):
             trace.answers.setdefault(span.response_id, set()).add(span.span_id)
+            records.extend(self._scored.add_span(project_id, span.response_id, span.trace_id, span.span_id))
             changed.update(origin for origin, _ in trace.named.get(span.response_id, ()))
         for event in span.events:
             if event.name in EVALUATION_EVENTS:
                 score = evaluation_score(project_id, span.trace_id, span.span_id, event)
                 if score is not None:
                     records.append(score)
-        if span.annotations is not None:
-            records.extend(annotation_scores(project_id, span))
+        if not SCORE_SLOTS.isdisjoint(vars(span)):
+            records.extend(span_scores(project_id, span, context_of(span).session_id))
 
     def _add_log(self, project_id: str, record: LogRecord, touched: dict[str, set[str]], records: list[Record]) -> None:
         event = event_of(record)
@@ -194,6 +196,9 @@ class Mapper:
         if event.name in EVALUATION_EVENTS:
             score: Score | None = evaluation_score(project_id, record.trace_id, record.span_id, event)
             if score is not None:
+                response_id = event.attributes.get("gen_ai.response.id")
+                if not record.span_id and isinstance(response_id, str) and response_id:
+                    score = self._scored.link(response_id, score)
                 records.append(score)
             return
         if not record.trace_id or not record.span_id:

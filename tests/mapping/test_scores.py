@@ -75,6 +75,18 @@ def test_an_evaluation_names_the_response_where_it_has_no_span() -> None:
     assert len(ledger.scores) == 2
 
 
+@pytest.mark.parametrize("first", ["span", "evaluation"])
+def test_an_evaluation_that_names_only_a_response_finds_the_run_that_got_it(first: str) -> None:
+    call = chat(response_id="chatcmpl-02922bbe54d1637f4bd3c451634e4")
+    facts = {**RESULT, "gen_ai.response.id": "chatcmpl-02922bbe54d1637f4bd3c451634e4"}
+    evaluation = log("gen_ai.evaluation.result", facts, span=None, trace=None)
+    ledger = Ledger()
+    for item in (call, evaluation) if first == "span" else (evaluation, call):
+        ledger.add(item)
+    (score,) = ledger.scores
+    assert score.run_id == run_id(1)
+
+
 @pytest.mark.parametrize(
     ("facts", "value"),
     [
@@ -144,6 +156,113 @@ def test_an_identifier_keeps_annotations_of_one_name_apart() -> None:
         "annotations.1.annotation.identifier": "judge-b",
     }
     assert len(Ledger(chat(twice)).scores) == 2
+
+
+def told(ledger: Ledger) -> set[tuple[str, Value, str | None, str | None, str]]:
+    return {(score.name, score.value, score.comment, score.run_id, score.source) for score in ledger.scores}
+
+
+def test_openinferences_older_evaluations_are_scores_of_their_span() -> None:
+    facts = {"evaluations.0.evaluation.name": "relevance", "evaluations.0.evaluation.score": 0.5}
+    assert told(Ledger(chat(facts))) == {("relevance", 0.5, None, run_id(1), "evaluator")}
+
+
+def test_an_annotation_of_a_trace_is_no_single_runs() -> None:
+    facts = {"trace.annotations.0.annotation.name": "tone", "trace.annotations.0.annotation.label": "kind"}
+    (score,) = Ledger(chat(facts)).scores
+    assert (score.name, score.value, score.run_id, score.span_id) == ("tone", "kind", None, None)
+    assert score.trace_id is not None
+
+
+def test_an_annotation_of_a_session_is_the_sessions() -> None:
+    facts = {
+        "session.id": "s1",
+        "session.annotations.0.annotation.name": "solved",
+        "session.annotations.0.annotation.score": 1,
+    }
+    (score,) = Ledger(chat(facts)).scores
+    assert (score.name, score.value, score.session_id, score.run_id) == ("solved", 1, "s1", None)
+
+
+def test_openlits_evaluation_attributes_are_scores() -> None:
+    assert told(Ledger(chat({"gen_ai.eval.groundedness": 0.75}))) == {
+        ("groundedness", 0.75, None, run_id(1), "evaluator")
+    }
+
+
+def test_a_guard_that_denied_says_so() -> None:
+    (score,) = Ledger(chat(events=[event("guard.evaluation", {"guard.name": "pii", "guard.denied": True})])).scores
+    assert (score.value, score.label) == ("denied", "denied")
+
+
+@pytest.mark.parametrize(("kind", "target"), [("llm", 2), ("score", 1)])
+def test_braintrusts_scores_belong_to_the_span_or_to_the_one_that_a_score_span_stands_below(
+    kind: str, target: int
+) -> None:
+    scored = span(
+        {"braintrust.span_attributes.type": kind, "braintrust.scores": '{"Factuality": 0.9, "Length": null}'},
+        id=2,
+        parent=1,
+    )
+    assert told(Ledger(scored)) == {("Factuality", 0.9, None, run_id(target), "evaluator")}
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"), [("0.5", {("judge", 0.5)}), ('{"a": 1, "b": 0}', {("a", 1), ("b", 0)})]
+)
+def test_a_laminar_evaluators_output_is_a_score_of_the_trace(output: str, expected: set[tuple[str, Value]]) -> None:
+    judge = span({"lmnr.span.type": "EVALUATOR", "lmnr.span.output": output}, name="judge", id=2, parent=1)
+    ledger = Ledger(judge)
+    assert {(score.name, score.value) for score in ledger.scores} == expected
+    assert {score.run_id for score in ledger.scores} == {None}
+
+
+def test_pydantic_evals_cases_carry_scores_assertions_and_labels() -> None:
+    case = span(
+        {
+            "assertions": '{"is_short": {"name": "is_short", "value": true, "reason": "6 words"}}',
+            "scores": '{"accuracy": {"name": "accuracy", "value": 0.5, "reason": null}}',
+            "labels": '{"tone": {"name": "tone", "value": "dry"}}',
+        },
+        name="case: one",
+        scope="pydantic-evals",
+    )
+    assert told(Ledger(case)) == {
+        ("is_short", True, "6 words", run_id(1), "evaluator"),
+        ("accuracy", 0.5, None, run_id(1), "evaluator"),
+        ("tone", "dry", None, run_id(1), "evaluator"),
+    }
+
+
+def test_assertions_of_somebody_else_are_an_attribute() -> None:
+    ledger = Ledger(chat({"assertions": '{"a": 1}'}))
+    assert ledger.scores == []
+    assert ledger.run(1).attributes["assertions"] == '{"a": 1}'
+
+
+def test_logfires_feedback_belongs_to_the_span_it_stands_below() -> None:
+    facts = {
+        "logfire.span_type": "annotation",
+        "logfire.feedback.name": "helpful",
+        "helpful": True,
+        "logfire.feedback.comment": "thanks",
+    }
+    ledger = Ledger(chat(id=1), span(facts, name="feedback: helpful = True", scope="logfire", id=2, parent=1))
+    assert told(ledger) == {("helpful", True, "thanks", run_id(1), "user")}
+    assert not ledger.has(2)
+
+
+def test_genkits_user_engagement_belongs_to_its_parent_and_is_no_run() -> None:
+    facts = {"genkit:type": "userEngagement", "genkit:metadata:subtype": "userFeedback"}
+    said = {"genkit:metadata:feedbackValue": "positive", "genkit:metadata:textFeedback": "nice"}
+    ledger = Ledger(chat(id=1), span({**facts, **said}, name="user-feedback", id=2, parent=1))
+    assert told(ledger) == {("user_feedback", "positive", "nice", run_id(1), "user")}
+    assert not ledger.has(2)
+
+
+def test_an_evaluation_called_feedback_is_the_users() -> None:
+    (score,) = Ledger(log("gen_ai.evaluation.result", {**RESULT, "gen_ai.evaluation.name": "user_feedback"})).scores
+    assert score.source == "user"
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ DIALECT = Dialect(
         "braintrust.metadata": "meta_document",
         "braintrust.metrics": "usage_document",
         "braintrust.tags": "tags",
+        "braintrust.scores": "score_document",
     },
     groups={"braintrust.metadata.": "meta"},
     kinds=(

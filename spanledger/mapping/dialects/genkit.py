@@ -22,6 +22,9 @@ DIALECT = Dialect(
         "genkit:name": "run_name",
         "genkit:input": "raw_input",
         "genkit:output": "raw_output",
+        "genkit:metadata:feedbackValue": "feedback_value",
+        "genkit:metadata:textFeedback": "feedback_text",
+        "genkit:metadata:acceptanceValue": "acceptance",
     },
     kinds=(
         Kinds(

@@ -18,9 +18,10 @@ DIALECT = Dialect(
         "logfire.json_schema": "json_schema",
         "logfire.level_num": "level_number",
         "group_id": "session_id",
+        "logfire.feedback.name": "feedback_name",
     },
     kinds=(
-        Kinds("logfire.span_type", 1, {"pending_span": PASS}),
+        Kinds("logfire.span_type", 1, {"pending_span": PASS, "annotation": PASS}),
         Kinds("logfire.span_type", 90, {"span": WEAK_CHAIN}),
     ),
     scopes=("logfire",),

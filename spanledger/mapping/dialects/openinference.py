@@ -78,6 +78,9 @@ DIALECT = Dialect(
         "reranker.input_documents.": "rerank_input",
         "reranker.output_documents.": "rerank_output",
         "annotations.": "annotations",
+        "trace.annotations.": "trace_annotations",
+        "session.annotations.": "session_annotations",
+        "evaluations.": "evaluations",
         "metadata.": "meta",
     },
     kinds=(

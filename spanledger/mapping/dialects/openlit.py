@@ -27,6 +27,7 @@ DIALECT = Dialect(
         "gen_ai.tool.execution.success": "tool_failed",
         "function.kwargs": "tool_input",
     },
+    groups={"gen_ai.eval.": "eval_scores"},
     scopes=("openlit",),
     exclusive_cache=("anthropic", "aws.bedrock"),
     notes="Writes defaults for parameters that the caller never set (temperature 1.0, top_p 1.0, max_tokens -1).",

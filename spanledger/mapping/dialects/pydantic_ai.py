@@ -19,6 +19,7 @@ DIALECT = Dialect(
         "tool_response": "tool_output",
         "operation.cost": "cost_total",
         "inputs": "embed_input",
+        "assertions": "eval_assertions",
     },
     scopes=("pydantic-ai",),
     names=(
