@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import itertools
 import json
 import os
@@ -20,6 +19,7 @@ from stages import cpu_seconds, stages
 
 from spanledger._version import __version__
 from spanledger.receiver.wire import COMPILED
+from spanledger.service import calm_collector
 
 DECODE_AT_MOST = {"A": 0.15, "B": 0.15, "C": 0.2}
 """Of what `walk` costs."""
@@ -56,7 +56,7 @@ CASES = (
 def measure_stages(names: list[str], requests: int, spans: int, rounds: int) -> dict[str, Any]:
     mixes = {name: MIXES[name](requests, spans) for name in names}
     works = {name: stages(mix) for name, mix in mixes.items()}
-    gc.freeze()
+    calm_collector()
     taken: dict[tuple[str, str], list[float]] = {}
     for turn in range(rounds + 1):
         for name, work in works.items():
@@ -64,7 +64,6 @@ def measure_stages(names: list[str], requests: int, spans: int, rounds: int) -> 
                 seconds = cpu_seconds(run)
                 if turn:  # the first is to get warm
                     taken.setdefault((name, stage), []).append(seconds)
-    gc.unfreeze()
     found = {}
     for name, mix in mixes.items():
         cost = {stage: median(taken[name, stage]) / mix.spans * 1e6 for stage in works[name]}

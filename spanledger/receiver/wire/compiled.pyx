@@ -13,6 +13,7 @@ length: what it answers lies inside the message it was asked about.
 https://protobuf.dev/programming-guides/encoding/ and opentelemetry-proto (`trace.proto`, `logs.proto`, `common.proto`)
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
@@ -40,6 +41,7 @@ cdef extern from "Python.h":
     void* PyUnicode_DATA(object text)
     object object_new "PyBaseObject_Type.tp_new"(type kind, tuple arguments, PyObject* keywords)
     int PyObject_SetAttr(object target, object name, object value) except -1
+    object PyObject_GenericGetDict(object target, void* context)
 
 
 class Irregular(Exception):
@@ -252,6 +254,7 @@ cdef inline uint64_t nanoseconds(uint64_t time) except? 1:
 
 # Objects, made without running `__init__`, which alone takes as long as the rest of a small span.
 
+@cython.final
 cdef class Blueprint:
     """Makes objects like a template of a class with `__slots__`: empty lists and dicts of their own, all else shared."""
 
@@ -308,6 +311,7 @@ cdef enum Role:
     MEMBER  # of a group
 
 
+@cython.final
 cdef class Key:
     """An attribute key, and what the key table says of it."""
 
@@ -329,6 +333,7 @@ cdef enum:
     LONGEST_KEY = 256
 
 
+@cython.final
 cdef class Keys:
     """Remembers the keys that were seen, by their bytes: looking one up makes no object. Keys come from outside, so
     it forgets everything when it is full, and its hashes cannot be foreseen."""
@@ -420,37 +425,45 @@ cdef struct Held:
 
 # Messages.
 
-cdef object SPAN_FIELDS = {name: offset_of(Span, name) for name in Span.__slots__}
-cdef Py_ssize_t SPAN_TRACE_ID = SPAN_FIELDS["trace_id"]
-cdef Py_ssize_t SPAN_SPAN_ID = SPAN_FIELDS["span_id"]
-cdef Py_ssize_t SPAN_PARENT_SPAN_ID = SPAN_FIELDS["parent_span_id"]
-cdef Py_ssize_t SPAN_TRACE_STATE = SPAN_FIELDS["trace_state"]
-cdef Py_ssize_t SPAN_NAME = SPAN_FIELDS["name"]
-cdef Py_ssize_t SPAN_KIND = SPAN_FIELDS["kind"]
-cdef Py_ssize_t SPAN_START = SPAN_FIELDS["start_ns"]
-cdef Py_ssize_t SPAN_END = SPAN_FIELDS["end_ns"]
-cdef Py_ssize_t SPAN_DROPPED = SPAN_FIELDS["dropped_attributes"]
-cdef Py_ssize_t SPAN_STATUS_CODE = SPAN_FIELDS["status_code"]
-cdef Py_ssize_t SPAN_STATUS_MESSAGE = SPAN_FIELDS["status_message"]
-cdef Py_ssize_t SPAN_RESOURCE = SPAN_FIELDS["resource"]
-cdef Py_ssize_t SPAN_SCOPE = SPAN_FIELDS["scope"]
-cdef Py_ssize_t SPAN_REPAIRS = SPAN_FIELDS["repairs"]
+cdef Py_ssize_t SPAN_TRACE_ID = offset_of(Span, "trace_id")
+cdef Py_ssize_t SPAN_SPAN_ID = offset_of(Span, "span_id")
+cdef Py_ssize_t SPAN_PARENT_SPAN_ID = offset_of(Span, "parent_span_id")
+cdef Py_ssize_t SPAN_TRACE_STATE = offset_of(Span, "trace_state")
+cdef Py_ssize_t SPAN_NAME = offset_of(Span, "name")
+cdef Py_ssize_t SPAN_KIND = offset_of(Span, "kind")
+cdef Py_ssize_t SPAN_START = offset_of(Span, "start_ns")
+cdef Py_ssize_t SPAN_END = offset_of(Span, "end_ns")
+cdef Py_ssize_t SPAN_DROPPED = offset_of(Span, "dropped_attributes")
+cdef Py_ssize_t SPAN_STATUS_CODE = offset_of(Span, "status_code")
+cdef Py_ssize_t SPAN_STATUS_MESSAGE = offset_of(Span, "status_message")
+cdef Py_ssize_t SPAN_RESOURCE = offset_of(Span, "resource")
+cdef Py_ssize_t SPAN_SCOPE = offset_of(Span, "scope")
+cdef Py_ssize_t SPAN_REST = offset_of(Span, "rest")
+cdef Py_ssize_t SPAN_REPAIRS = offset_of(Span, "repairs")
+
+cdef Blueprint EVENT = Blueprint(Event(""))
+cdef Py_ssize_t EVENT_NAME = offset_of(Event, "name")
+cdef Py_ssize_t EVENT_TIME = offset_of(Event, "time_ns")
+cdef Py_ssize_t EVENT_ATTRIBUTES = offset_of(Event, "attributes")
 
 cdef uint64_t LAST_KIND = len(SPAN_KINDS) - 1
 cdef uint64_t LAST_STATUS = STATUS_ERROR
 cdef int DEEPEST = 100  # of what is decoded here, by the stack; the limits may allow less, or more
 
 
+@cython.final
 cdef class Tables:
     """What is made once for a key table."""
 
     cdef object table
     cdef Keys keys
     cdef Blueprint span
+    cdef bint facts_in_dict  # not in slots: then they may be put there as they are
 
     def __cinit__(self, table):
         self.table = table
         self.keys = Keys(table)
+        self.facts_in_dict = not any(hasattr(getattr(table.span_type, name, None), "__set__") for name in self.keys.places)
         self.span = Blueprint(table.span_type())
 
 
@@ -466,6 +479,7 @@ cdef Tables tables_of(table):
     return known
 
 
+@cython.final
 cdef class Decoder:
     """Decodes one request."""
 
@@ -478,13 +492,17 @@ cdef class Decoder:
     cdef Py_ssize_t max_values
     cdef Py_ssize_t values  # of the item that is being read
     cdef bint traces
+    cdef bint facts_in_dict
     cdef Held* held
     cdef uint64_t span_number
+    cdef dict rest  # both of the span that is being read
+    cdef dict facts
 
     def __cinit__(self, signal, bytes body not None, table, limits):
         cdef Tables tables = tables_of(table)
         self.keys = tables.keys
         self.span_blueprint = tables.span
+        self.facts_in_dict = tables.facts_in_dict
         self.plain = PlainDecoder(signal, body, table, limits)
         self.items = self.plain.items
         self.limits = limits
@@ -717,6 +735,9 @@ cdef class Decoder:
         trace_id.at = trace_id.end = span_id.at = span_id.end = content.end
         parent_span_id.at = parent_span_id.end = content.end
         self.span_number += 1
+        self.rest = {}
+        put(span, SPAN_REST, self.rest)
+        self.facts = None
         while next_field(&content, &field):
             if field.number == 9:
                 expect(&field, LENGTH)
@@ -785,13 +806,13 @@ cdef class Decoder:
         cdef object value = self.any_value(where, 1)
         cdef Held* held
         if key.role == REST:
-            (<dict>span.rest)[key.text] = value
+            self.rest[key.text] = value
             return 0
         held = &self.held[key.place]
         if key.role == MEMBER:
             if held.span != self.span_number:
                 members = {}
-                PyObject_SetAttr(span, key.name, members)
+                self.set_fact(span, key.name, members)
                 held.span = self.span_number
                 held.value = <PyObject*>members
             (<dict>held.value)[key.member] = value
@@ -799,21 +820,29 @@ cdef class Decoder:
         if value is None or (type(value) in (str, list, dict) and not value):
             return 0
         if key.absent is not None and (value in <frozenset>key.absent if type(value) is str else is_absent(value, key.absent)):
-            span.rest[key.text] = value
+            self.rest[key.text] = value
             return 0
         if held.span == self.span_number:
             other = <object>held.value
             if key.rank >= held.rank and <PyObject*>key.text != held.key:
                 if other != value:
-                    span.rest[key.text] = value
+                    self.rest[key.text] = value
                 return 0
             if <PyObject*>key.text != held.key and other != value:
-                span.rest[<object>held.key] = other
-        PyObject_SetAttr(span, key.name, value)
+                self.rest[<object>held.key] = other
+        self.set_fact(span, key.name, value)
         held.span = self.span_number
         held.rank = key.rank
         held.key = <PyObject*>key.text
         held.value = <PyObject*>value
+        return 0
+
+    cdef inline int set_fact(self, object span, str name, object value) except -1:
+        if not self.facts_in_dict:
+            return PyObject_SetAttr(span, name, value)
+        if self.facts is None:
+            self.facts = PyObject_GenericGetDict(span, NULL)
+        self.facts[name] = value
         return 0
 
     cdef int status(self, object span, Cursor content) except -1:
@@ -846,7 +875,11 @@ cdef class Decoder:
             elif field.number == 3:
                 expect(&field, LENGTH)
                 self.attribute(field.content, attributes, 1)
-        return Event(name, nanoseconds(time), attributes)
+        cdef object event = EVENT.make()
+        put(event, EVENT_NAME, name)
+        put(event, EVENT_TIME, nanoseconds(time))
+        put(event, EVENT_ATTRIBUTES, attributes)
+        return event
 
     cdef object link(self, Cursor content):
         cdef Cursor trace_id, span_id
