@@ -118,9 +118,9 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         response = _document_if_json(span.completion)
     facts = response_facts(response) if run_type in _MODEL_CALLS and response is not None else BodyFacts()
     request_model = _request_model(span, request)
-    model = (
-        text(span.response_model) or facts.model or text(span.model_name) or text(span.request_model) or request_model
-    )
+    stated = text(span.request_model)  # traceAI writes the answered model here
+    model = text(span.response_model) or facts.model or text(span.model_name)
+    model = model or (stated.removeprefix("models/") if stated is not None else request_model)
     if request_model is None:
         request_model = text(span.model_name)
     provider, provider_raw = provider_of(span, request_model or model)
