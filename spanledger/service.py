@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGTERM
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from spanledger._version import __version__
 from spanledger.access.authenticator import Authenticator
@@ -33,12 +33,14 @@ from spanledger.config.rules import (
     chain_of,
     default_authenticator,
     listeners,
+    on_records,
     readable_exporters,
     store_of_api,
     used,
 )
 from spanledger.errors import ConfigError, SpanledgerError, StoreUnavailable
 from spanledger.exporters.base import Exporter
+from spanledger.exporters.rewrite import Rewrite
 from spanledger.exporters.select import Select
 from spanledger.exporters.store import RunStore
 from spanledger.maintenance import Kept, Maintenance
@@ -50,12 +52,15 @@ from spanledger.pipeline.settings import Durability, PipelineSettings, WhenFull
 from spanledger.processors.base import Processor
 from spanledger.processors.chain import Chain
 from spanledger.processors.intake import ProcessingIntake
+from spanledger.processors.python import load_function
 from spanledger.receiver.wire import COMPILED, decode
 from spanledger.settings import split_endpoint
 from spanledger.workers.link import Report, WorkerEnd
 from spanledger.workers.take_over import TakeOver, folder_of
 
 logger = logging.getLogger(__name__)
+
+_Made = TypeVar("_Made")
 
 _RUN_KINDS: Final = frozenset({"run", "score", "thread"})
 _DEFAULT_API: Final = "http://127.0.0.1:3333"
@@ -112,21 +117,36 @@ class Service:
 
     def _exporter(self, id_: ComponentId, settings: Any) -> Exporter:
         exporter: Exporter = self._factory(Kind.EXPORTERS, id_)(settings)
+        if functions := self._record_functions(id_):
+            exporter = Rewrite(exporter, functions)
         signals = signals_of_exporter(self._config, id_)
         if Signal.METRICS not in signals:
             return Select(exporter, _RUN_KINDS)
         return exporter if len(signals) > 1 else Select(exporter, frozenset({"metric"}))
 
+    def _record_functions(self, exporter: ComponentId) -> list[Callable[..., object]]:
+        """Functions of users for the records of an exporter: those of its pipelines, each once."""
+        named = {
+            id_: None
+            for pipeline in self._config.pipelines.values()
+            if exporter in pipeline.exporters
+            for id_ in pipeline.processors
+            if on_records(self._config, id_)
+        }
+        return [self._of_processor(id_, load_function) for id_ in named]
+
+    def _of_processor(self, id_: ComponentId, make: Callable[[Any], _Made]) -> _Made:
+        """What is made of a processor's settings; a mistake is told with its place."""
+        try:
+            return make(self._config.components[Kind.PROCESSORS][id_])
+        except ConfigError as error:
+            path = (Kind.PROCESSORS, str(id_))
+            raise InvalidConfiguration([Problem(path, str(error), self._config.origin(*path))]) from error
+
     def _chain(self, signal: Signal) -> Chain | None:
         """The processors of a signal's pipelines, None without any."""
-        settings = self._config.components[Kind.PROCESSORS]
-        made: list[Processor] = []
-        for id_ in chain_of(self._config, self._registry, signal):
-            try:
-                made.append(self._factory(Kind.PROCESSORS, id_)(settings[id_]))
-            except ConfigError as error:
-                path = (Kind.PROCESSORS, str(id_))
-                raise InvalidConfiguration([Problem(path, str(error), self._config.origin(*path))]) from error
+        chain = chain_of(self._config, self._registry, signal)
+        made: list[Processor] = [self._of_processor(id_, self._factory(Kind.PROCESSORS, id_)) for id_ in chain]
         return Chain(made) if made else None
 
     # Start and stop.

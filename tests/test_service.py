@@ -192,6 +192,16 @@ service:
     traces: {{receivers: [otlp], processors: [filter, attributes, python], exporters: [file]}}
 """
 OWN = """\
+def shorten(run):
+    if run.record == "run":
+        if run.model == "unwanted":
+            return False
+        run.name = "own " + run.name
+    return run
+
+def broken(run):
+    raise ZeroDivisionError
+
 def mark(span, scope, resource):
     added = span.attributes.add()
     added.key = "user.id"
@@ -211,6 +221,27 @@ async def test_processors_change_what_is_kept(tmp_path: Path, monkeypatch: pytes
     assert await service.stop(30) is True
     (run,) = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
     assert (run["model"], run["user_id"]) == ("gpt-4o-mini", "ada")
+
+
+async def test_functions_may_take_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_processor.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "spanledger.yaml"
+    text = PROCESSED.format(folder=tmp_path, function="mark").replace(
+        "[filter, attributes, python]", "[python/a, python/b]"
+    )
+    own = "".join(
+        f"  python/{name}: {{function: own_processor:{function}, on: records}}\n"
+        for name, function in (("a", "broken"), ("b", "shorten"))
+    )
+    file.write_text(text.replace("  python: own_processor:mark\n", own))
+    service = Service(load_config([file], env={}))
+    await service.start()
+    assert await post(service, "/v1/traces", span_body("00f067aa0ba902b7", "gpt-4o-mini")) == 200
+    assert await post(service, "/v1/traces", span_body("00f067aa0ba902b8", "unwanted")) == 200
+    assert await service.stop(30) is True
+    (run,) = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
+    assert (run["model"], run["name"]) == ("gpt-4o-mini", "own gpt-4o-mini")
 
 
 async def test_a_function_that_is_not_there_is_told_with_its_place(

@@ -171,10 +171,17 @@ def chain_of(config: Config, registry: Registry, signal: Signal) -> tuple[Compon
 def _chains(config: Config, registry: Registry, signal: Signal) -> dict[PipelineId, tuple[ComponentId, ...]]:
     known = registry[Kind.PROCESSORS]
     return {
-        pipeline_id: tuple(id_ for id_ in pipeline.processors if known[id_.type].factory_at)
+        pipeline_id: tuple(
+            id_ for id_ in pipeline.processors if known[id_.type].factory_at and not on_records(config, id_)
+        )
         for pipeline_id, pipeline in config.pipelines.items()
         if pipeline_id.signal is signal
     }
+
+
+def on_records(config: Config, processor: ComponentId) -> bool:
+    """Whether a processor takes records of the ledger in place of telemetry."""
+    return getattr(config.components[Kind.PROCESSORS].get(processor), "on", None) == "records"
 
 
 def _same_chains(config: Config, registry: Registry) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -31,7 +31,7 @@ from spanledger.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-Function: TypeAlias = Callable[[Any, Any, Any], object]
+Function: TypeAlias = Callable[..., object]
 _ERRORS_TOLD: Final = 10
 """Failures that are told with their traceback; after that every thousandth."""
 
@@ -44,6 +44,9 @@ class PythonSettings(Settings):
 
     function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     """`module:name`; called with the item, its scope and its resource (OTLP messages). `False` drops the item."""
+    on: Literal["spans", "records"] = "spans"
+    """`spans`: OTLP spans, log records and metrics, before anything is kept. `records`: runs, scores, threads and
+    metrics of the ledger, before they are written; called with the record alone, returns the one to write."""
     path: Path | None = None
     """Folder to import the module from, besides Python's own."""
     arguments: dict[str, Any] | None = None
