@@ -51,8 +51,9 @@ def test_the_exported_endpoint_is_where_the_default_listens() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the commands run, one after the other."""
+    """Where the commands run, each by itself: workers share them out."""
     folder: Path = tmp_path_factory.mktemp("readme")
+    (folder / "spanledger.yaml").write_text(default_text())
     (folder / "traces-1.pb").write_bytes(span_body("00f067aa0ba902b7", "gpt-4o-mini"))
     return folder
 
