@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from spanledger.exporters.clickhouse import erase
+from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.migrations import migrate, pending, statements
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
@@ -92,8 +93,9 @@ class ClickHouseAdmin:
         return gone
 
     def _commands(self, commands: Sequence[str]) -> None:
+        settings = erase.MUTATION | (INSERT_SETTINGS if self.settings.cluster is not None else {})
         for command in commands:
-            self._open.command(command, erase.MUTATION)
+            self._open.command(command, settings)
 
     @property
     def _open(self) -> Connection:

@@ -17,6 +17,7 @@ from clickhouse_connect.driver.client import Client
 
 from spanledger.errors import StoreError
 from spanledger.exporters.clickhouse import embedded
+from spanledger.exporters.clickhouse.cluster import QUERY_SETTINGS
 from spanledger.exporters.clickhouse.faults import LoginRefused, translate
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 
@@ -41,6 +42,7 @@ class Connection:
         self._pid = os.getpid()
         self.embedded = settings.embedded_path is not None
         self._timeout = timeout
+        self._cluster = QUERY_SETTINGS if settings.cluster is not None else {}
         self._client = _open_embedded(settings) if self.embedded else _open_server(settings, timeout)
         try:
             self._check_version()
@@ -52,7 +54,7 @@ class Connection:
         """Run a statement without a result."""
         self._check_process()
         try:
-            self._client.command(sql, settings=dict(settings or {}))
+            self._client.command(sql, settings={**self._cluster, **(settings or {})})
         except Exception as error:
             raise translate(error, _verb(sql)) from error
 
@@ -65,7 +67,7 @@ class Connection:
             result = self._client.query(
                 sql,
                 parameters=dict(parameters or {}),
-                settings={"max_execution_time": max(1, round(self._timeout)), **(settings or {})},
+                settings={"max_execution_time": max(1, round(self._timeout)), **self._cluster, **(settings or {})},
                 query_formats={"DateTime64": "int", "UUID": "string"},
             )
             return [tuple(row) for row in result.result_rows]

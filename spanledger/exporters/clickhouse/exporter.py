@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from spanledger.errors import StoreError
 from spanledger.exporters.base import WRITTEN, Exporter, Rejection, WriteResult
 from spanledger.exporters.clickhouse.batch import Insert, prepare
+from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.columns import insert_columns
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.embedded import require_chdb
@@ -120,6 +121,8 @@ class ClickHouseExporter(Exporter):
         if str(settings["async_insert"]) != "0":
             # Off by default, and without them an insert answers before it is stored and repeats itself on retry.
             settings |= {"wait_for_async_insert": 1, "async_insert_deduplicate": 1}
+        if self.settings.cluster is not None:
+            settings |= INSERT_SETTINGS
         return settings | {
             "insert_deduplication_token": token,
             "max_execution_time": max(1, round(self.settings.timeout)),

@@ -12,10 +12,11 @@ from typing import Final
 
 from spanledger.exporters import migrations as common
 from spanledger.exporters.clickhouse import ddl
+from spanledger.exporters.clickhouse.cluster import on_cluster
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.lock import locked
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
-from spanledger.exporters.clickhouse.tables import identifier
+from spanledger.exporters.clickhouse.tables import Tables, identifier
 from spanledger.exporters.clickhouse.views import VIEWS, create_view
 from spanledger.exporters.migrations import Migration
 from spanledger.exporters.schema import RUNS, TABLES
@@ -42,7 +43,13 @@ def pending(connection: Connection, settings: ClickHouseSettings) -> list[Migrat
 def statements(migration: Migration, settings: ClickHouseSettings) -> Iterator[str]:
     """The statements as they will run."""
     for statement in migration.statements:
-        yield _fill(statement, settings)
+        yield from _as_set(statement, settings)
+
+
+def _as_set(statement: str, settings: ClickHouseSettings) -> Iterator[str]:
+    forms = [statement] if settings.cluster is None else on_cluster(statement, settings.cluster)
+    for form in forms:
+        yield _fill(form, settings)
 
 
 def migrate(connection: Connection, settings: ClickHouseSettings) -> list[Migration]:
@@ -56,11 +63,13 @@ def migrate(connection: Connection, settings: ClickHouseSettings) -> list[Migrat
         common.require_none(todo, f"database {settings.database}")
         return []
     if todo:
-        connection.command(f"CREATE DATABASE IF NOT EXISTS {identifier(settings.database)}")
+        on = Tables.of(settings).on_cluster
+        connection.command(f"CREATE DATABASE IF NOT EXISTS {identifier(settings.database)}{on}")
         with locked(connection, settings) as touch:
             todo = pending(connection, settings)  # another process may have been faster
             if todo:
-                connection.command(_fill(ddl.create_migrations_table(), settings))
+                for statement in _as_set(ddl.create_migrations_table(), settings):
+                    connection.command(statement)
             for migration in todo:
                 for statement in statements(migration, settings):
                     touch()
@@ -105,17 +114,18 @@ def _follow_settings(connection: Connection, settings: ClickHouseSettings) -> No
     """Bring what may change between starts in line: retention, and whether inserts are synced."""
     rows = connection.query(
         "SELECT name, extract(engine_full, 'TTL .*toIntervalDay\\\\((\\\\d+)\\\\)'), "
-        "position(engine_full, 'fsync_after_insert = 1') > 0 FROM system.tables WHERE database = {database:String}",
+        "position(engine_full, 'fsync_after_insert = 1') > 0 FROM system.tables WHERE database = {database:String} "
+        "AND engine LIKE '%MergeTree'",
         {"database": settings.database},
     )
-    current = {name: (int(days or 0), bool(synced)) for name, days, synced in rows}
+    current = {name.removesuffix("_local"): (int(days or 0), bool(synced)) for name, days, synced in rows}
+    tables = Tables.of(settings)
     for table in TABLES:
-        name = f"{identifier(settings.database)}.{identifier(table.name)}"
         days, synced = current[table.name]
         wanted = settings.payloads_ttl_days if table.name == "run_payloads" else settings.runs_ttl_days
         if days != wanted:
             change = f"MODIFY TTL {ddl.ttl_expression(table.name, wanted)}" if wanted else "REMOVE TTL"
-            connection.command(f"ALTER TABLE {name} {change}")
+            connection.command(f"{tables.alter(table)} {change}")
         if settings.embedded_path is not None and synced != _fsync(settings):
             change = f"MODIFY SETTING {_FSYNC}" if _fsync(settings) else f"RESET SETTING {_FSYNC.replace(' = 1', '')}"
-            connection.command(f"ALTER TABLE {name} {change}")
+            connection.command(f"{tables.alter(table)} {change}")

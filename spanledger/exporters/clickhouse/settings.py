@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from spanledger.exporters.retention import ProjectRetention
 from spanledger.settings import Duration, Secret, Settings
@@ -93,6 +93,8 @@ class ClickHouseSettings(Settings):
     """User of the server."""
     password: Secret = Secret("")
     """Password of the user."""
+    cluster: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")
+    """Cluster of the servers: tables are made on all of them, replicated and sharded. Only for a new database."""
     auto_migrate: bool = True
     """Create the database and bring its tables up to date at start. Without, start fails until they are."""
     runs_ttl_days: int = Field(default=400, ge=0, le=36500)
@@ -113,6 +115,12 @@ class ClickHouseSettings(Settings):
     insert_settings: Annotated[dict[str, InsertSetting], AfterValidator(_durable)] = {}
     """ClickHouse settings of every insert."""
     embedded: EmbeddedSettings = EmbeddedSettings()
+
+    @model_validator(mode="after")
+    def _one_engine_is_no_cluster(self) -> ClickHouseSettings:
+        if self.cluster is not None and self.embedded_path is not None:
+            raise ValueError("cluster: expected the endpoint of a server; the embedded engine is no part of a cluster")
+        return self
 
     @property
     def embedded_path(self) -> str | None:

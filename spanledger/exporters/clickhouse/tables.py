@@ -30,7 +30,7 @@ class Tables:
     @staticmethod
     def of(settings: ClickHouseSettings) -> Tables:
         """As the settings say."""
-        return Tables(settings.database)
+        return Tables(settings.database, settings.cluster)
 
     @property
     def on_cluster(self) -> str:
