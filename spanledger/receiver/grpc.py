@@ -24,6 +24,7 @@ from spanledger.model.received import Encoding, Signal
 from spanledger.receiver.admission import Admission, Reservation
 from spanledger.receiver.export import Exports
 from spanledger.receiver.settings import MEBIBYTE, GrpcSettings
+from spanledger.receiver.slow_messages import SlowMessages
 from spanledger.receiver.status import Failure, failure_of
 from spanledger.settings import split_endpoint
 
@@ -88,12 +89,11 @@ class _Methods(GenericHandler):
     def __init__(
         self, settings: GrpcSettings, exports: Exports, authenticator: Authenticator, admission: Admission
     ) -> None:
-        self._max_message = settings.max_recv_msg_size_mib * MEBIBYTE
         self._read_timeout = settings.read_timeout
         self._exports = exports
         self._authenticator = authenticator
         self._admission = admission
-        self._slow = Admission(admission.max_bytes // 2)
+        self._slow = SlowMessages(admission.max_bytes)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         signal = _SIGNALS.get(handler_call_details.method)
@@ -119,9 +119,7 @@ class _Methods(GenericHandler):
             if not isinstance(sender, Sender):
                 sender = await sender
             with self._admission.reserve(_UNASKED) as reservation:
-                with self._slow.reserve(0) as slow:
-                    message = _Message(context, reservation, slow, self._max_message, self._read_timeout)
-                    body = await message.read()
+                body = await _Message(context, reservation, self._slow, self._read_timeout).read()
                 return await self._exports.take(sender, signal, Encoding.PROTOBUF, body)
         except Exception as problem:
             answer = failure_of(problem)
@@ -131,34 +129,19 @@ class _Methods(GenericHandler):
 class _Message:
     """The message of one call, on its way in.
 
-    Nearly all are there at once, and take the room of their actual size. One that is large or slow enough not to be
-    there promptly takes the room of the largest that is allowed, or is given up: what gRPC has collected of it is not
-    known, but is no more than that. So what slow senders hold is bounded, and they do not stand in the way of others.
+    Nearly all are there at once, and take the room of their actual size. One that is not there promptly is watched
+    together with all others like it (`SlowMessages`): a sender far away needs some round trips for half a megabyte,
+    and many of those must find room, but not many of 64 MiB.
     """
 
-    __slots__ = (
-        "_context",
-        "_due",
-        "_given_up",
-        "_loop",
-        "_max_size",
-        "_reservation",
-        "_slow",
-        "_task",
-        "_timeout",
-        "_timer",
-    )
+    __slots__ = ("_context", "_given_up", "_loop", "_reservation", "_slow", "_task", "_timeout", "_timer")
 
-    def __init__(
-        self, context: Context, reservation: Reservation, slow: Reservation, max_size: int, timeout: float
-    ) -> None:
+    def __init__(self, context: Context, reservation: Reservation, slow: SlowMessages, timeout: float) -> None:
         self._context = context
         self._reservation = reservation
         self._slow = slow
-        self._max_size = max_size
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
-        self._due = 0.0
         self._task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._given_up: Overloaded | None = None
@@ -167,7 +150,7 @@ class _Message:
         """The message, its size reserved. Raises `Overloaded` for one that takes too long or finds no room, and
         `PayloadError` when there is none."""
         self._task = asyncio.current_task()
-        self._expect()
+        self._timer = self._loop.call_later(_PROMPT, self._not_prompt)
         try:
             message = await self._context.read()
         except asyncio.CancelledError:
@@ -176,33 +159,26 @@ class _Message:
                 raise
             raise self._given_up from None
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            self._timer.cancel()
+            self._slow.remove(self)
         if not isinstance(message, bytes):  # grpc.aio.EOF
             raise PayloadError("the call brings no message")
         self._reservation.grow(len(message))
         self._reservation.shrink(len(message))
         return message
 
-    def _expect(self) -> None:
-        self._due = self._loop.time() + _PROMPT
-        self._timer = self._loop.call_at(self._due, self._not_prompt)
+    def give_up(self) -> None:
+        self._end(Overloaded("messages that arrive slowly take too much memory now", retry_after=1))
 
     def _not_prompt(self) -> None:
-        if self._loop.time() > self._due + _PROMPT / 2:  # it is this process that is late: the message may be there
-            self._expect()
-            return
-        try:
-            self._slow.grow(self._max_size)
-            self._reservation.grow(self._max_size)
-        except Overloaded as problem:
-            self._give_up(problem)
-            return
+        self._slow.add(self)
         if self._timeout:
-            late = Overloaded("the message took too long to arrive", retry_after=1)
-            self._timer = self._loop.call_later(self._timeout, self._give_up, late)
+            self._timer = self._loop.call_later(self._timeout, self._late)
 
-    def _give_up(self, problem: Overloaded) -> None:
+    def _late(self) -> None:
+        self._end(Overloaded("the message took too long to arrive", retry_after=1))
+
+    def _end(self, problem: Overloaded) -> None:
         self._given_up = problem
         if self._task is not None:
             self._task.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +13,8 @@ from tests.faults.store import Database, Store
 from tests.faults.system import FULL, System
 
 _HERE = Path(__file__).parent
+# What gRPC does in a forked child breaks it while other threads use gRPC; the children here only start programs.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

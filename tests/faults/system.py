@@ -122,7 +122,14 @@ class System:
             assert {count for count, _ in found.values()} == {1}
 
     async def _until_stored(self, database: Stored, wanted: dict[str, Any]) -> dict[str, tuple[int, int]]:
-        async with asyncio.timeout(_PATIENCE):
-            while not wanted.keys() <= (found := await database.runs()).keys():
-                await asyncio.sleep(0.1)
-            return found
+        found: dict[str, tuple[int, int]] = {}
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while not wanted.keys() <= (found := await database.runs()).keys():
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            missing = sorted(wanted.keys() - found.keys())
+            told = await self.status() if self.process is not None else "the process has ended"
+            text = f"{len(missing)} of {len(wanted)} are missing: {missing[:20]}\n{told}"
+            raise AssertionError(f"{text}\n{self.process.output if self.process else ''}") from None
+        return found

@@ -6,10 +6,11 @@ import asyncio
 import os
 import random
 import signal
+from pathlib import Path
 
 from tests.faults.conftest import NewSystem
 from tests.faults.senders import Senders
-from tests.faults.store import Database
+from tests.faults.store import Database, Store
 from tests.faults.system import FULL, clickhouse
 
 ROUNDS = 100 if FULL else 4
@@ -30,6 +31,24 @@ async def test_kill_9_at_random_moments(new_system: NewSystem, database: Databas
         await system.ledger.grown(5)
     await system.stored_once(database)
     assert (await system.status())["pipeline"]["log"]["dead_letters"] == 0
+
+
+async def test_kill_9_with_the_store_inside_the_process(new_system: NewSystem, tmp_path: Path) -> None:
+    embedded = Store(tmp_path / "engine")
+    system = new_system({"store": {"endpoint": f"chdb://{embedded.folder}"}})
+    async with system.senders.running():
+        for _ in range(ROUNDS // 2):
+            await system.start()
+            await system.ledger.grown(40)
+            await system.kill()
+        await system.start()
+        await system.ledger.grown(5)
+    assert await system.end() == 0, "everything is delivered within the grace"
+    embedded.start()
+    try:
+        await system.stored_once(Database(embedded, "spanledger"))
+    finally:
+        embedded.kill()
 
 
 async def test_kill_9_during_a_group_commit(new_system: NewSystem, database: Database) -> None:

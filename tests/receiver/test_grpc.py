@@ -289,22 +289,6 @@ def streaming(client: Client) -> Any:
     return start()
 
 
-async def test_of_messages_that_do_not_come_only_as_many_as_may_be_large_are_waited_for() -> None:
-    async with serving(max_in_flight_mib=16, max_recv_msg_size_mib=4) as client:
-        calls = [streaming(client) for _ in range(5)]
-        waiting = {asyncio.ensure_future(call.code()) for call in calls}
-        finished: set[asyncio.Future[grpc.StatusCode]] = set()
-        while len(finished) < 3:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            finished |= done
-        assert [code.result() for code in finished] == [grpc.StatusCode.UNAVAILABLE] * 3
-        assert await client.export(traces(span("prompt"))) == b"", "those that are prompt pass"
-        assert not any(code.done() for code in waiting)
-        for call in calls:
-            call.cancel()
-        await asyncio.wait(waiting)
-
-
 async def test_a_message_that_does_not_come_is_to_be_sent_again() -> None:
     async with serving(read_timeout="100ms") as client:
         call = streaming(client)

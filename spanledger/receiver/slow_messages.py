@@ -1,0 +1,68 @@
+"""gRPC messages that take their time, and the memory that gRPC collects them in.
+
+gRPC tells nobody how much of a message has come. What all of them take together shows in the memory of the process:
+when it has grown by more than the bound since the first slow one, all but that one are given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Final, Protocol
+
+_INTERVAL: Final = 0.02
+"""Seconds between two looks. What comes in between is not bounded, by this process standing still neither."""
+
+
+class Collected(Protocol):
+    """A message on its way in."""
+
+    def give_up(self) -> None: ...
+
+
+class SlowMessages:
+    """Those of one listener. Belongs to one event loop."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._before = 0
+        """Memory when there was no slow message. Taken anew each time: what else has grown meanwhile, or was freed
+        and not given back to the system, is not held against them for long."""
+        self._messages: dict[Collected, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, message: Collected) -> None:
+        """Watch a message until `remove`."""
+        if not self._messages:
+            self._before = resident_bytes()
+        self._messages[message] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_INTERVAL, self._look)
+
+    def remove(self, message: Collected) -> None:
+        """It is there, or given up. Nothing when it is not watched."""
+        self._messages.pop(message, None)
+        if not self._messages and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_INTERVAL, self._look)
+        if resident_bytes() - self._before <= self._max_bytes:
+            return
+        # One stays, the one that waits longest, or none would ever be complete.
+        for message in list(self._messages)[1:]:
+            self._messages.pop(message)
+            message.give_up()
+
+
+def resident_bytes() -> int:
+    """Memory of this process; 0 where the system does not tell it this way (it does on Linux)."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * _PAGE
+    except OSError:
+        return 0
+
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")

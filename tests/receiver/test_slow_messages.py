@@ -1,0 +1,73 @@
+"""Messages that come slowly are given up when the process grows too much."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from spanledger.receiver import slow_messages
+from spanledger.receiver.slow_messages import SlowMessages, resident_bytes
+
+
+class Message:
+    def __init__(self) -> None:
+        self.given_up = asyncio.Event()
+
+    def give_up(self) -> None:
+        self.given_up.set()
+
+
+class Memory:
+    """Of a process, as told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bytes = 1000
+        monkeypatch.setattr(slow_messages, "resident_bytes", lambda: self.bytes)
+        monkeypatch.setattr(slow_messages, "_INTERVAL", 0.001)
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    return Memory(monkeypatch)
+
+
+async def test_all_are_given_up_but_the_first(memory: Memory) -> None:
+    slow, messages = SlowMessages(100), [Message() for _ in range(4)]
+    for message in messages:
+        slow.add(message)
+    memory.bytes = 1101
+    for message in messages[1:]:
+        await message.given_up.wait()
+    assert not messages[0].given_up.is_set()
+    slow.remove(messages[0])
+
+
+async def test_within_the_bound_nothing_is_given_up(memory: Memory) -> None:
+    slow, messages = SlowMessages(100), [Message() for _ in range(4)]
+    for message in messages:
+        slow.add(message)
+    memory.bytes = 1100
+    await asyncio.sleep(0.01)
+    assert not any(message.given_up.is_set() for message in messages)
+    for message in messages:
+        slow.remove(message)
+
+
+async def test_growth_counts_from_the_first_slow_message_on(memory: Memory) -> None:
+    slow, before, first, second = SlowMessages(100), Message(), Message(), Message()
+    slow.add(before)
+    slow.remove(before)
+    memory.bytes = 2000
+    slow.add(first)
+    slow.add(second)
+    memory.bytes = 2050
+    await asyncio.sleep(0.01)
+    assert not second.given_up.is_set()
+    memory.bytes = 2101
+    await second.given_up.wait()
+    slow.remove(first)
+
+
+def test_the_memory_of_this_process_is_known() -> None:
+    assert resident_bytes() > 1 << 20
