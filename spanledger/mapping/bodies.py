@@ -120,7 +120,7 @@ def _collect(body: Value, facts: BodyFacts, depth: int) -> None:
     for key in (
         "choices", "candidates", "generations", "message", "kwargs", "data", "response_metadata", "generationInfo",
         "llm_output", "llmOutput",
-        "response", "messages", "replies", "meta", "raw", "body",
+        "response", "messages", "replies", "meta", "raw", "body", "custom",
     ):  # fmt: skip
         inner = body.get(key)
         if key == "raw" and isinstance(inner, str) and "(id=" in inner[:64]:

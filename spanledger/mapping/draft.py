@@ -61,6 +61,8 @@ TOOL_CLASSES = frozenset({"DynamicStructuredTool", "DynamicTool", "StructuredToo
 _USELESS_NAMES = frozenset({"", "tool", "agent", "chat", "execute_tool", "invoke_agent"})
 
 
+_GENKIT_MODELS = ("model", "background-model", "embedder")
+"""Genkit's actions that call a model are named after it: `googleai/gemini-2.5-flash`."""
 _MODEL_IN_NAME = re.compile(r"(chat|text_completion|generate_content|embeddings) (\S+)")
 
 
@@ -246,6 +248,8 @@ def _request_model(span: Facts, request: Value) -> str | None:
         found = text(request.get("model")) or text(request.get("modelId")) or text(request.get("model_id"))
     if found is None and span.meta is not None:
         found = text(span.meta.get("ls_model_name"))
+    if found is None and getattr(span, "kind_genkit", None) in _GENKIT_MODELS:
+        found = text(span.run_name)
     if found is None:
         told = _MODEL_IN_NAME.fullmatch(span.name)
         found = told[2] if told is not None else None

@@ -336,3 +336,28 @@ def test_mlflow_sums_anthropics_input_and_keeps_the_raw_counters_in_the_body() -
         )
     )
     assert (usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens) == (403, 128, 64)
+
+
+def test_genkit_names_the_model_in_the_actions_name_and_keeps_the_providers_answer_as_custom() -> None:
+    answer = {
+        "message": {"role": "model", "content": [{"data": {"capital": "Paris"}}]},
+        "finishReason": "stop",
+        "usage": {"inputTokens": 211, "outputTokens": 37},
+        "custom": {"candidates": [], "modelVersion": "gemini-2.5-flash-001", "responseId": "AbCdEfGhIjKlMnOpQr"},
+    }
+    run = only_run(
+        span(
+            {
+                "genkit:type": "action",
+                "genkit:metadata:subtype": "model",
+                "genkit:name": "googleai/gemini-2.5-flash",
+                "genkit:input": '{"messages": [{"role": "user", "content": [{"text": "Capital?"}]}]}',
+                "genkit:output": json.dumps(answer),
+            },
+            name="googleai/gemini-2.5-flash",
+            scope="genkit-tracer",
+        )
+    )
+    assert (run.provider, run.request_model, run.model) == ("gcp.gemini", "gemini-2.5-flash", "gemini-2.5-flash-001")
+    assert run.response_id == "AbCdEfGhIjKlMnOpQr"
+    assert run.output[0]["parts"] == [{"type": "text", "content": '{"capital":"Paris"}'}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from spanledger.mapping.messages.bedrock import image_block
+from spanledger.mapping.messages.jsontext import dump
 from spanledger.mapping.messages.media import media
 from spanledger.mapping.messages.openai import read_call
 from spanledger.mapping.messages.parts import (
@@ -13,6 +14,7 @@ from spanledger.mapping.messages.parts import (
     flat_result,
     generic,
     source_part,
+    text_part,
     tool_call,
     tool_result,
 )
@@ -39,7 +41,11 @@ def _media(reader: Reader, part: dict[str, Value], parts: list[Part]) -> None:
 
 
 def _data(reader: Reader, part: dict[str, Value], parts: list[Part]) -> None:
-    parts.append(generic("data", part["data"]))
+    value = part["data"]
+    if isinstance(value, dict | list) and part.keys() == {"data"}:  # Genkit parses an answer in JSON
+        parts.append(text_part(dump(value)))
+    else:
+        parts.append(generic("data", value))
 
 
 def _reasoning(reader: Reader, part: dict[str, Value], parts: list[Part]) -> None:
