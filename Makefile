@@ -48,6 +48,7 @@ fuzz: $(VENV)/.installed-dev ## Spoil recorded bodies for a minute and decode th
 
 bench: $(VENV)/.installed-dev ## Measure CPU time per span; ARGS="--json FILE" keeps the figures
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@$(BIN)/python benchmarks/stores.py
 
 clean: ## Remove the virtual environment and caches, never ./data
 	rm -rf $(VENV) $(COMPILED:.pyx=.*.so) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -109,17 +109,23 @@ class Server:
     def endpoint(self) -> str:
         return f"postgresql://127.0.0.1:{self.port}"
 
+    def own(self, *files: Path) -> None:
+        """Give files to the user that the server runs as."""
+        for file in files:
+            if self.user is not None:
+                shutil.chown(file, self.user)
+
     async def create_database(self) -> str:
         """Name of a new database."""
         name = f"test_{next(_databases)}"
-        await self._execute(f"CREATE DATABASE {name}")
+        await self.execute(f"CREATE DATABASE {name}")
         return name
 
     async def drop_database(self, name: str) -> None:
         """Thousands of files each: a folder of all of them takes seconds to remove."""
-        await self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
-    async def _execute(self, statement: str) -> None:
+    async def execute(self, statement: str) -> None:
         connection = await asyncpg.connect(host="127.0.0.1", port=self.port, user="postgres", database="postgres")
         try:
             await connection.execute(statement)

@@ -11,7 +11,6 @@ from spanledger.exporters.postgres.columns import clean
 from spanledger.exporters.postgres.connection import Pool
 from spanledger.exporters.postgres.settings import PostgresSettings
 from spanledger.exporters.postgres.usage import sum_up
-from spanledger.exporters.retention import limits
 from spanledger.exporters.store import Deletion, PendingMigration
 
 _SECONDS: Final = 3600.0
@@ -63,17 +62,11 @@ class PostgresAdmin:
 
     async def expire(self, now_ns: int) -> int:
         """See `StoreAdmin.expire`."""
-        schema, gone = self.settings.schema_name, 0
         async with self._pool.connection("expire") as connection:
             # Before the runs go from which they are computed.
-            while await sum_up(connection, schema):
+            while await sum_up(connection, self.settings.schema_name):
                 pass
-            for project_id, runs, payloads in limits(self.settings.retention, now_ns):
-                if runs is not None:
-                    gone += await erase.expire_runs(connection, schema, clean(project_id), runs)
-                if payloads is not None:
-                    gone += await erase.expire_payloads(connection, schema, clean(project_id), payloads)
-        return gone
+            return await erase.expire(connection, self.settings, now_ns)
 
 
 def _is_uuid(text: str) -> bool:

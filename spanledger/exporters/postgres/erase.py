@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from spanledger.exporters.postgres.columns import clean
 from spanledger.exporters.postgres.connection import Connection, identifier
 from spanledger.exporters.postgres.ddl import INDEXED_LENGTH, RUN_KEYS, USAGE_DAILY, USAGE_DIRTY, USAGE_MINUTES
+from spanledger.exporters.postgres.settings import PostgresSettings
 from spanledger.exporters.postgres.writer import DELETED, LIVE, MINUTE_NS, mark
+from spanledger.exporters.retention import limits
 
 CHUNK: Final = 2000
 _DAY_MINUTES: Final = 1440
@@ -48,6 +51,17 @@ async def delete_project(connection: Connection, schema: str, project_id: str) -
     async with connection.transaction():
         for table in (RUN_KEYS, "scores", "threads", "metrics", USAGE_DIRTY, USAGE_MINUTES, USAGE_DAILY):
             await connection.execute(f"DELETE FROM {name}.{table} WHERE project_id = $1", project_id)
+    return gone
+
+
+async def expire(connection: Connection, settings: PostgresSettings, now_ns: int) -> int:
+    """Delete what is older than the retention of its project. Returns how many runs and payloads went."""
+    schema, gone = settings.schema_name, 0
+    for project_id, runs, payloads in limits(settings.retention, now_ns):
+        if runs is not None:
+            gone += await expire_runs(connection, schema, clean(project_id), runs)
+        if payloads is not None:
+            gone += await expire_payloads(connection, schema, clean(project_id), payloads)
     return gone
 
 

@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 from spanledger.errors import StoreError
-from spanledger.exporters.postgres import partitions
+from spanledger.exporters.postgres import erase, partitions
 from spanledger.exporters.postgres.connection import Connection, Pool, identifier
 from spanledger.exporters.postgres.ddl import RUN_KEYS, USAGE_DIRTY, USAGE_MINUTES
 from spanledger.exporters.postgres.settings import PostgresSettings
@@ -32,6 +32,7 @@ async def maintain(pool: Pool) -> None:
             if time.monotonic() >= partitions_at:
                 async with pool.connection("make and drop partitions") as connection:
                     await turn_over(connection, settings, time.time_ns())
+                    await erase.expire(connection, settings, time.time_ns())
                 partitions_at = time.monotonic() + _HOUR
         except StoreError as error:
             _log.warning("%s", error)
