@@ -23,6 +23,7 @@ COUNTERS: dict[str, str] = {
     "total_tokens": "total",
     "cached_tokens": "cache_read", "cache_read_input_tokens": "cache_read", "cache_read_tokens": "cache_read",
     "cached_input_tokens": "cache_read", "prompt_cache_hit_tokens": "cache_read", "input_cached_tokens": "cache_read",
+    "prompt_cached_tokens": "cache_read",
     "cache_creation_input_tokens": "cache_write", "cache_write_tokens": "cache_write",
     "cache_creation_tokens": "cache_write", "cache_write_input_tokens": "cache_write",
     "ephemeral_5m_input_tokens": "cache_write_5m", "ephemeral_1h_input_tokens": "cache_write_1h",

@@ -403,6 +403,10 @@ def _reported_cost(draft: Draft, run: Run) -> Decimal | None:
     draft.price_hints["reported_billed"] = (billed is not None and billed > 0) or run.provider in _BILLED_BY
     if billed is not None:
         return billed
+    gateway = _gateway_cost(span)
+    if gateway is not None:
+        draft.price_hints["reported_billed"] = True
+        return gateway
     total = money(span.cost_total)
     if total is not None:
         return total
@@ -418,6 +422,16 @@ def _reported_cost(draft: Draft, run: Run) -> Decimal | None:
     if both[0] is not None and both[1] is not None:
         return both[0] + both[1]
     return None
+
+
+def _gateway_cost(span: Facts) -> Decimal | None:
+    """What Vercel's AI Gateway billed; AI SDK keeps it among the provider's metadata: `{"gateway": {"cost": "…"}}`."""
+    if span.provider_metadata is None:
+        return None
+    document = parse_json(span.provider_metadata)[1]
+    gateway = document.get("gateway") if isinstance(document, dict) else None
+    cost = money(gateway.get("cost")) if isinstance(gateway, dict) else None
+    return cost if cost else None
 
 
 def _service_tier(span: Facts, run: Run) -> str | None:

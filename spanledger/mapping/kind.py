@@ -17,6 +17,7 @@ from spanledger.mapping.dialects.base import (
     SpanName,
 )
 from spanledger.mapping.facts import Facts
+from spanledger.mapping.messages import parse_json
 from spanledger.model.span import Value
 
 _CACHE_LIMIT = 4096
@@ -57,6 +58,9 @@ def kind_of(span: Facts) -> str | None:
 
 
 def _lookup(kinds: Kinds, value: Value) -> str | None:
+    if kinds.member:
+        document = parse_json(value)[1]
+        value = document.get(kinds.member) if isinstance(document, dict) else None
     if not isinstance(value, str):
         return None
     word = value.strip('" ').lower()

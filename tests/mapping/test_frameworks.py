@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -189,3 +190,41 @@ def test_instructions_of_a_failed_pydantic_call_stand_among_its_parameters() -> 
     run = only_run(chat({"model_request_parameters": parameters}, tokens=None, scope="pydantic-ai"))
 
     assert run.input == [{"role": "system", "parts": [{"type": "text", "content": "Be brief"}]}]
+
+
+@pytest.mark.parametrize(("kind", "found"), [("llm", "llm"), ("function", "tool"), ("task", "chain")])
+def test_braintrusts_kind_may_stand_in_an_object(kind: str, found: str) -> None:
+    assert only_run(span({"braintrust.span_attributes": json.dumps({"type": kind, "name": "x"})})).type == found
+
+
+def test_what_vercels_gateway_billed_is_the_cost_of_the_call() -> None:
+    metadata = json.dumps({"gateway": {"routing": {}, "cost": "0.0025"}})
+
+    cost = only_run(chat({"ai.response.providerMetadata": metadata})).cost
+
+    assert cost is not None
+    assert (cost.reported, cost.total, cost.source) == (Decimal("0.0025"), Decimal("0.0025"), "reported")
+
+
+def test_watsonx_has_names_of_its_own_for_parameters() -> None:
+    written: dict[str, Value] = {
+        "llm.watsonx.max_new_tokens": 64,
+        "llm.watsonx.random_seed": 7,
+        "llm.watsonx.repetition_penalty": 1.1,
+    }
+
+    assert only_run(chat(written)).params == {"max_tokens": 64, "seed": 7, "repetition_penalty": 1.1}
+
+
+@pytest.mark.parametrize("key", ["gen_ai.openai.conversation.id", "aws.bedrock.agentcore.session_id"])
+def test_further_names_of_a_session(key: str) -> None:
+    assert only_run(chat({key: "s1"})).session_id == "s1"
+
+
+def test_livekits_metrics_are_the_usage_of_the_call_that_carries_them() -> None:
+    metrics = json.dumps({"prompt_tokens": 56, "completion_tokens": 5, "prompt_cached_tokens": 50, "ttft": 0.2})
+
+    usage = only_run(span({"lk.llm_metrics": metrics}, name="llm_request", scope="livekit-agents")).usage
+
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens) == (56, 5, 50)

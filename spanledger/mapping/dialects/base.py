@@ -34,6 +34,8 @@ class Kinds:
     rank: int
     values: Mapping[str, str]
     suffixes: tuple[tuple[str, str], ...] = ()
+    member: str = ""
+    """Where the attribute is a JSON object, which of its members tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from spanledger.mapping.dialects.base import CHAIN, EVALUATOR, LLM, TOOL, Dialect, Kinds
 
+_KINDS = {"llm": LLM, "task": CHAIN, "tool": TOOL, "function": TOOL, "score": EVALUATOR, "eval": EVALUATOR}
+
 DIALECT = Dialect(
     code="braintrust",
     title="Braintrust",
@@ -21,8 +23,9 @@ DIALECT = Dialect(
         Kinds(
             "braintrust.span_attributes.type",
             17,
-            {"llm": LLM, "task": CHAIN, "tool": TOOL, "function": TOOL, "score": EVALUATOR, "eval": EVALUATOR},
+            _KINDS,
         ),
+        Kinds("braintrust.span_attributes", 18, _KINDS, member="type"),
     ),
     scopes=("braintrust",),
     markers=("kind_braintrust",),

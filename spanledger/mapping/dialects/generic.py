@@ -26,6 +26,7 @@ DIALECT = Dialect(
         "tags": "tags",
         "name": "component_name",
         "thread_id": "session_id",
+        "aws.bedrock.agentcore.session_id": "session_id",
         "session_id": "session_id",
         "user_id": "user_id",
         "sentry.environment": "environment",

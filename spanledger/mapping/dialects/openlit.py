@@ -14,6 +14,7 @@ DIALECT = Dialect(
         "gen_ai.agent.task.id": "agent_id",
         "gen_ai.agent.session_id": "session_id",
         "gen_ai.openai.thread.id": "session_id",
+        "gen_ai.openai.conversation.id": "session_id",
         "gen_ai.framework.query.text": "retrieval_query",
         "gen_ai.framework.tags": "tags",
         "gen_ai.token.usage.input": "usage_input",
