@@ -138,6 +138,19 @@ async def test_a_passing_fault_is_a_reason_to_retry(server: Ledger, front: HttpF
     assert await server.store.get_run(PROJECT, run.run_id) == as_json(run)
 
 
+async def test_an_exception_behind_a_good_status_is_a_reason_to_retry(server: Ledger, front: HttpFront) -> None:
+    text = "Code: 210. DB::Exception: I/O error: Broken pipe. (NETWORK_ERROR)"
+    front.before = once(failure(text, status=200))
+    run = make_run()
+
+    result = await server.write(run, token="1")
+
+    assert result.retry is not None
+    assert "NETWORK_ERROR" in result.retry
+    assert await server.write(run, token="1") == WRITTEN
+    assert await server.store.get_run(PROJECT, run.run_id) == as_json(run)
+
+
 async def test_a_fault_after_the_rows_were_stored_counts_them_once(server: Ledger, front: HttpFront) -> None:
     runs = [priced("0.001") for _ in range(5)]
     front.after = once(web.Response(status=504, text="gateway timeout"))
