@@ -19,7 +19,7 @@ class QueueBatchSettings(Settings):
     """`sending_queue::batch`: how records are cut into writes."""
 
     flush_timeout: Duration = Field(default=0.2, ge=0)
-    """The longest wait for a batch to fill."""
+    """The longest wait for a batch to fill. Where no `batch` is given at all, 1 s for the embedded engine."""
     min_size: int = Field(default=2000, ge=1)
     """A write waits until this much is there or `flush_timeout` has passed. In units of `sizer`."""
     max_size: int = Field(default=0, ge=0)

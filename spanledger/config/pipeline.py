@@ -30,6 +30,7 @@ _Settings = TypeVar("_Settings", bound=BaseModel)
 
 _START_TIMEOUT: Final = 3.0
 """Seconds that a start waits for stores which do not answer: readiness is promised within five."""
+_EMBEDDED_FLUSH: Final = 1.0
 _BODIES_SHARE: Final = 8
 """An eighth of the memory limit is for bodies that wait for the mapping: decoded, they take several times as much."""
 _RECORDS_SHARE: Final = 2
@@ -65,7 +66,7 @@ def delivery_settings(config: Config) -> dict[ComponentId, DeliverySettings]:
     found: dict[ComponentId, DeliverySettings] = {}
     for id_, settings in exporters.items():
         section = settings if isinstance(settings, DeliverySection) else DeliverySection()
-        delivery = section.settings(_batch_of(config, id_))
+        delivery = section.settings(_batch_of(config, id_, _own_default(settings)))
         if limit is not None:
             share = max(limit // _RECORDS_SHARE // len(exporters), 1)
             delivery = delivery.model_copy(update={"buffer_bytes": min(delivery.buffer_bytes, share)})
@@ -123,9 +124,20 @@ def available_memory() -> int:
     return physical
 
 
-def _batch_of(config: Config, exporter: ComponentId) -> BatchSettings:
-    found = _processors(config, BatchProcessorSettings, lambda pipeline: exporter in pipeline.exporters)
-    return next((settings.batch() for settings in found), BatchSettings())
+def _own_default(exporter: BaseModel) -> BatchSettings:
+    """How batches are cut where the configuration says nothing. An insert into the embedded engine costs some 11 ms of
+    CPU however small it is, so these wait a second for more."""
+    embedded: str | None = getattr(exporter, "embedded_path", None)
+    return BatchSettings() if embedded is None else BatchSettings(flush_timeout=_EMBEDDED_FLUSH)
+
+
+def _batch_of(config: Config, exporter: ComponentId, otherwise: BatchSettings) -> BatchSettings:
+    for settings in _processors(config, BatchProcessorSettings, lambda pipeline: exporter in pipeline.exporters):
+        batch = settings.batch()
+        if "timeout" not in settings.model_fields_set:
+            return batch.model_copy(update={"flush_timeout": otherwise.flush_timeout})
+        return batch
+    return otherwise
 
 
 def _processors(config: Config, kind: type[_Settings], wanted: Callable[[PipelineConfig], bool]) -> Iterator[_Settings]:

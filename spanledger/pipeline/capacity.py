@@ -8,6 +8,7 @@ from typing import Final
 
 from spanledger.errors import Overloaded
 from spanledger.pipeline.clock import Clock
+from spanledger.pipeline.waiting_age import WaitingAge
 
 _RATE_WINDOW: Final = 30.0
 """Seconds over which the drain rate is measured: long enough to see several trims, short enough to notice a store that
@@ -20,8 +21,9 @@ _MIN_DELAY, _MAX_DELAY, _DELAY_WHEN_STUCK = 1.0, 60.0, 30.0
 class Capacity:
     """Bytes used of a bound. Belongs to one event loop."""
 
-    def __init__(self, max_bytes: int, clock: Clock) -> None:
+    def __init__(self, max_bytes: int, clock: Clock, age: WaitingAge | None = None) -> None:
         self.max_bytes = max_bytes
+        self._age = age if age is not None else WaitingAge(0, clock)
         self.used = 0
         self._clock = clock
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -43,8 +45,9 @@ class Capacity:
         self._wake()
 
     def release(self, size: int) -> None:
-        """Give room back, first to those who wait longest."""
+        """Give room back, first to those who wait longest. 0 when only the oldest entry is another one."""
         if size <= 0:
+            self._wake()
             return
         self.used -= size
         now = self._clock.monotonic()
@@ -83,6 +86,8 @@ class Capacity:
 
     def overloaded(self, size: int) -> Overloaded:
         """The refusal of an append, with a delay after which there should be room at the present drain rate."""
+        if self._age.exceeded:
+            return Overloaded("the log is full: what it holds waits for the exporters longer than max_age", _MAX_DELAY)
         wanted = self.used + size - self.max_bytes + int(self.max_bytes * _ROOM_WANTED)
         rate = self.drain_rate()
         delay = min(max(wanted / rate, _MIN_DELAY), _MAX_DELAY) if rate > 0 else _DELAY_WHEN_STUCK
@@ -97,7 +102,7 @@ class Capacity:
         return sum(size for _, size in recent) / max(now - recent[0][0], 1.0)
 
     def _fits(self, size: int) -> bool:
-        return self.used + size <= self.max_bytes or self.used <= 0
+        return not self._age.exceeded and (self.used + size <= self.max_bytes or self.used <= 0)
 
     def _wake(self) -> None:
         while self._waiters:

@@ -21,6 +21,7 @@ from spanledger.pipeline.log_reader import read
 from spanledger.pipeline.log_writer import LogWriter, log_error
 from spanledger.pipeline.settings import FileStorageSettings, WhenFull
 from spanledger.pipeline.status import LogStatus
+from spanledger.pipeline.waiting_age import WaitingAge
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ class DurableLog(Log):
         self._clock = clock if clock is not None else SystemClock()
         self._lock = DirectoryLock(settings.directory)
         self._file = LogFile(settings)
-        self._capacity = Capacity(settings.max_bytes, self._clock)
+        self._age = WaitingAge(settings.max_age, self._clock)
+        self._capacity = Capacity(settings.max_bytes, self._clock, self._age)
         self._listener: CommitListener | None = None
         self._writer: LogWriter | None = None
         self._read_pool: ThreadPoolExecutor | None = None
@@ -78,6 +80,8 @@ class DurableLog(Log):
         self._last_seq, self._next_seq = content.last_seq, content.last_seq + 1
         self._last_received_ns = content.last_received_ns
         self._dead_letters = content.dead_letters
+        if content.oldest_waiting_ns is not None:
+            self._age.add(content.last_seq, content.last_received_ns, content.oldest_waiting_ns)
         self._damaged, self._torn_bytes = content.damaged, content.torn_bytes
         if content.torn_bytes:
             logger.warning(
@@ -168,11 +172,15 @@ class DurableLog(Log):
         async with self._trim_lock:
             if self._capacity.fits(size):
                 return
-            wanted = max(self._capacity.used + size - self._capacity.max_bytes, self._capacity.max_bytes // _DROP_SHARE)
-            entries, freed = await self._run(lambda file: file.drop_oldest(wanted))
+            expired = self._age.expired
+            excess = self._capacity.used + size - self._capacity.max_bytes
+            wanted = max(excess, self._capacity.max_bytes // _DROP_SHARE) if excess > 0 else 0
+            entries, freed = await self._run(lambda file: file.drop_oldest(wanted, expired))
+            self._age.passed(expired)
             self._capacity.release(freed)
             self._dropped += entries
-            logger.warning("the log is full: dropped the %d oldest entries (%d bytes)", entries, freed)
+            if entries:
+                logger.warning("the log is full: dropped the %d oldest entries (%d bytes)", entries, freed)
 
     def _commit_group(self) -> None:
         if self._group_timer is not None:
@@ -194,6 +202,8 @@ class DurableLog(Log):
                         one.future.set_exception(self._append_error(error))
                 return
             self._last_seq = entries[-1].seq
+            for entry in entries:
+                self._age.add(entry.seq, entry.received_ns)
             self._appended += len(group)
             self._appended_bytes += size
             self._commits += 1
@@ -227,6 +237,7 @@ class DurableLog(Log):
 
     async def register(self, names: Sequence[str]) -> dict[str, int]:
         cursors, forgotten = await self._run(lambda file: file.register(names))
+        self._age.passed(min(cursors.values(), default=0))
         for name, seq in forgotten.items():
             logger.warning(
                 "exporter %s is gone; its place in the log (%d of %d) is forgotten", name, seq, self._last_seq
@@ -235,8 +246,14 @@ class DurableLog(Log):
 
     async def save_cursors(self, cursors: Mapping[str, int]) -> None:
         moved = dict(cursors)
-        await self._run(lambda file: file.save_cursors(moved))
+
+        def save(file: LogFile) -> int:
+            file.save_cursors(moved)
+            return file.floor
+
+        floor = await self._run(save)
         self._may_squeeze = True
+        self._age.passed(floor)
         if self._capacity.awaited:
             self._trim_soon()
         elif self._trim_timer is None:

@@ -40,6 +40,8 @@ class Content:
     bytes: int
     last_seq: int
     last_received_ns: int
+    oldest_waiting_ns: int | None
+    """When the oldest entry was received that some exporter has not written."""
     dead_letters: int
     damaged: int
     """Entries, and stretches between entries, that could not be read back."""
@@ -138,6 +140,7 @@ class LogFile:
             self._used,
             max(last_seq, *self._cursors.cursors.values(), 0),
             last_received_ns,
+            next((ns for segment in self.segments if (ns := segment.received_after(self.floor)) is not None), None),
             letters,
             len(damaged),
             torn,
@@ -177,16 +180,19 @@ class LogFile:
 
     def trim(self, *, keep_warm_up: bool) -> int:
         """Delete what every cursor passed; the bytes freed."""
-        floor = min(self._cursors.cursors.values(), default=0)
-        _, freed = self._delete_through(self.warm_up_start(floor) if keep_warm_up else floor)
+        _, freed = self._delete_through(self.warm_up_start(self.floor) if keep_warm_up else self.floor)
         return freed
 
-    def drop_oldest(self, size: int) -> tuple[int, int]:
-        """Delete the oldest entries until `size` bytes are free: (entries, bytes)."""
+    @property
+    def floor(self) -> int:
+        """Place that every exporter has passed."""
+        return min(self._cursors.cursors.values(), default=0)
+
+    def drop_oldest(self, size: int, through: int) -> tuple[int, int]:
+        """Delete the oldest entries up to a place, and further until `size` bytes are free: (entries, bytes)."""
         wanted = self._place(self.head) + size
-        through = self.head
-        for segment in self.segments:
-            through = segment.seq_at(wanted)
+        for segment in self.segments if size else ():
+            through = max(through, segment.seq_at(wanted))
             wanted -= segment.bytes
             if wanted <= 0:
                 break

@@ -15,6 +15,7 @@ from spanledger.pipeline.clock import Clock, SystemClock
 from spanledger.pipeline.dead_letters import DeadLetter, StoredLetter
 from spanledger.pipeline.settings import MemoryLogSettings, WhenFull
 from spanledger.pipeline.status import LogStatus
+from spanledger.pipeline.waiting_age import WaitingAge
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ class MemoryLog(Log):
     def __init__(self, settings: MemoryLogSettings | None = None, clock: Clock | None = None) -> None:
         self._settings = settings if settings is not None else MemoryLogSettings()
         self._clock = clock if clock is not None else SystemClock()
-        self._capacity = Capacity(self._settings.max_bytes, self._clock)
+        self._age = WaitingAge(self._settings.max_age, self._clock)
+        self._capacity = Capacity(self._settings.max_bytes, self._clock, self._age)
         self._entries: list[Entry] = []
         self._cursors: dict[str, int] = {}
         self._letters: deque[StoredLetter] = deque()
@@ -72,6 +74,7 @@ class MemoryLog(Log):
             received.body,
         )
         self._entries.append(entry)
+        self._age.add(entry.seq, entry.received_ns)
         self._appended += 1
         self._appended_bytes += size
         if self._listener is not None:
@@ -92,15 +95,18 @@ class MemoryLog(Log):
             case WhenFull.BLOCK:
                 await capacity.wait(size)
             case WhenFull.DROP_OLDEST:
-                count = 0
+                count = self._index_after(self._age.expired)
+                self._age.passed(self._age.expired)
                 excess = capacity.used + size - capacity.max_bytes
+                excess -= sum(entry.size for entry in self._entries[:count])
                 while excess > 0 and count < len(self._entries):
                     excess -= self._entries[count].size
                     count += 1
                 self._delete(count)
                 self._dropped += count
                 capacity.take(size)
-                logger.warning("the log is full: dropped the %d oldest entries", count)
+                if count:
+                    logger.warning("the log is full: dropped the %d oldest entries", count)
 
     async def read(self, after: int, until: int, max_bytes: int) -> Chunk:
         entries: list[Entry] = []
@@ -125,6 +131,7 @@ class MemoryLog(Log):
 
     async def save_cursors(self, cursors: Mapping[str, int]) -> None:
         self._cursors.update(cursors)
+        self._age.passed(min(self._cursors.values(), default=0))
         self._trim(squeeze=self._capacity.awaited > 0)
 
     async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:

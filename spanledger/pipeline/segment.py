@@ -314,6 +314,13 @@ class Segment:
             entries, size = entries + 1, size + head.size
         return Place(entries, size)
 
+    def received_after(self, seq: int) -> int | None:
+        """When the first entry behind `seq` was received; None when there is none."""
+        if seq >= self.last_seq or not self._marks.seqs:
+            return None
+        heads_there = (head for at in range(self._mark(seq), len(self._marks.seqs)) for head in self._between(at))
+        return next((head.received_ns for head in heads_there if head.seq > seq), None)
+
     def seq_at(self, size: int) -> int:
         """The first entry with which as many bytes are reached, from the beginning of the segment; else the last."""
         mark = max(bisect_right(self._marks.bytes, size) - 1, 0)

@@ -53,6 +53,9 @@ class LogSettings(Settings):
 
     max_bytes: int = Field(default=4 * _GIB, ge=1)
     """Bytes of all entries kept. Delivered entries kept for the warm-up go first when room is needed."""
+    max_age: Duration = Field(default=0.0, ge=0)
+    """The log counts as full, too, while something that was received longer ago waits for an exporter; 0: at no age.
+    Nothing goes for its age alone, but by `when_full: drop_oldest`."""
     when_full: WhenFull = WhenFull.REFUSE
     """What happens to a new request while the log is full."""
     warm_up: WarmUpSettings = WarmUpSettings()

@@ -111,6 +111,24 @@ def test_the_batch_processor_cuts_the_writes_of_its_pipelines() -> None:
     assert (batch.max_items, batch.flush_timeout) == (100, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "processor", "expected"),
+    [
+        ("chdb://./data", None, 1.0),
+        ("http://db:8123", None, 0.2),
+        ("chdb://./data", "{send_batch_size: 100}", 1.0),
+        ("chdb://./data", "{timeout: 200ms}", 0.2),
+    ],
+)
+def test_small_inserts_into_the_embedded_engine_wait_for_more(
+    endpoint: str, processor: str | None, expected: float
+) -> None:
+    sets = [f"exporters.clickhouse.endpoint={endpoint}"]
+    if processor is not None:
+        sets += [f"processors.batch={processor}", "service.pipelines.logs.processors=[batch]"]
+    assert delivery_settings(configured(*sets))[CLICKHOUSE].batch.flush_timeout == expected
+
+
 def test_the_batch_of_an_exporter_wins() -> None:
     config = configured(
         "processors.batch={send_batch_size: 100}",

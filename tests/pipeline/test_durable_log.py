@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spanledger.errors import LogError
+from spanledger.errors import LogError, Overloaded
 from spanledger.pipeline import DurableLog, FileStorageSettings
 from spanledger.pipeline.settings import WarmUpSettings
 from tests.pipeline.doubles import START_NS, FakeClock, bodies, letter, opened, request, trimmed
@@ -173,6 +173,22 @@ async def test_a_start_reads_no_more_than_the_index_of_a_sealed_file(on_disk: Fi
         assert log.status().bytes == sum(256 + len(body) for body in await bodies(log))
         assert [int(body.split()[1]) for body in await bodies(log)] == list(range(500))
         assert [int(body.split()[1]) for body in await bodies(log, after=321)] == list(range(321, 500))
+
+
+async def test_the_age_of_what_waits_is_known_after_a_restart(on_disk: FileStorageSettings, clock: FakeClock) -> None:
+    settings = on_disk.model_copy(update={"max_age": 60.0})
+    async with opened(settings, clock) as log:
+        await log.register(["store"])
+        for name in "abc":
+            await log.append(request(f"span {name}", at_ns=clock.time_ns()))
+            await clock.advance(25)
+        await log.save_cursors({"store": 1})
+    async with opened(settings, clock) as log:
+        await log.register(["store"])
+        await log.append(request("span d", at_ns=clock.time_ns()))
+        await clock.advance(20)
+        with pytest.raises(Overloaded, match="longer than max_age"):
+            await log.append(request("span e", at_ns=clock.time_ns()))
 
 
 async def test_many_exporters_with_long_names_have_cursors(on_disk: FileStorageSettings) -> None:

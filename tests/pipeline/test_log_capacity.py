@@ -140,3 +140,48 @@ async def test_a_large_request_drops_as_many_as_it_needs(new_log: NewLog) -> Non
     await log.append(request("span " + "e" * SIZE))
     assert [body[:6] for body in await bodies(log)] == ["span c", "span d", "span e"]
     assert log.status().bytes <= 4 * SIZE
+
+
+async def test_a_log_whose_oldest_entry_waits_too_long_is_full(new_log: NewLog, clock: FakeClock) -> None:
+    log = new_log(max_age=60.0)
+    await log.open()
+    await log.register(["store"])
+    await log.append(request("span a", at_ns=clock.time_ns()))
+    await clock.advance(50)
+    await log.append(request("span b", at_ns=clock.time_ns()))
+    await clock.advance(20)
+    with pytest.raises(Overloaded, match="waits for the exporters longer than max_age"):
+        await log.append(request("span c", at_ns=clock.time_ns()))
+    await log.save_cursors({"store": 1})
+    await log.append(request("span d", at_ns=clock.time_ns()))
+    await clock.advance(50)
+    with pytest.raises(Overloaded):
+        await log.append(request("span e", at_ns=clock.time_ns()))
+    await log.save_cursors({"store": 3})
+    await log.append(request("span f", at_ns=clock.time_ns()))
+
+
+async def test_blocked_senders_go_on_when_what_was_too_old_is_written(new_log: NewLog, clock: FakeClock) -> None:
+    log = new_log(max_age=60.0, when_full=WhenFull.BLOCK)
+    await log.open()
+    await log.register(["store"])
+    await log.append(request("span a", at_ns=clock.time_ns()))
+    await clock.advance(70)
+    waiting = asyncio.create_task(log.append(request("span b", at_ns=clock.time_ns())))
+    await settled(log)
+    assert not waiting.done()
+    await log.save_cursors({"store": 1})
+    assert await waiting == 2
+
+
+async def test_only_what_waited_too_long_is_dropped_for_its_age(new_log: NewLog, clock: FakeClock) -> None:
+    log = new_log(max_age=60.0, when_full=WhenFull.DROP_OLDEST)
+    await log.open()
+    await log.register(["store"])
+    await log.append(request("span a", at_ns=clock.time_ns()))
+    await clock.advance(50)
+    await log.append(request("span b", at_ns=clock.time_ns()))
+    await clock.advance(20)
+    await log.append(request("span c", at_ns=clock.time_ns()))
+    assert await bodies(log) == ["span b", "span c"]
+    assert log.status().dropped == 1
