@@ -16,8 +16,8 @@ class BatchProcessorSettings(Settings):
     send_batch_size: int = Field(default=2000, ge=1)
     """A write waits until this many records are there, or `timeout` has passed."""
     timeout: Duration = Field(default=0.2, ge=0)
-    """The longest wait for a batch to fill; 0 writes at once. Left out, it is 1 s for the embedded engine, where a small
-    insert costs as much as a large one."""
+    """The longest wait for a batch to fill; 0 writes at once. Left out, it is 1 s for the embedded engine, where a
+    small insert costs as much as a large one."""
     send_batch_max_size: int = Field(default=0, ge=0)
     """No write holds more records; 0: `send_batch_size` is the bound as well."""
     metadata_keys: list[str] = Field(default_factory=list)
