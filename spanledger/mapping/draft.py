@@ -61,6 +61,7 @@ TOOL_CLASSES = frozenset({"DynamicStructuredTool", "DynamicTool", "StructuredToo
 _USELESS_NAMES = frozenset({"", "tool", "agent", "chat", "execute_tool", "invoke_agent"})
 
 
+_EMBEDDING_MODEL = re.compile(r"(^|[./_-])embed(ding|dings)?([./:_-]|$)")
 _GENKIT_MODELS = ("model", "background-model", "embedder")
 """Genkit's actions that call a model are named after it: `googleai/gemini-2.5-flash`."""
 _MODEL_IN_NAME = re.compile(r"(chat|text_completion|generate_content|embeddings) (\S+)")
@@ -91,6 +92,8 @@ def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Depl
     """Map one span. `events` are its own events and the log records that belong to it, in order of time."""
     plain.open_typed(span)
     found = kind.kind_of(span)
+    if found == LLM and _embeds(span):
+        found = EMBED
     draft = Draft(span, found if found is not None else PASS, context_of(span), deployment)
     if span.parent_override is not None:
         override = text(span.parent_override)
@@ -113,7 +116,7 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
     run_type = {WEAK_CHAIN: CHAIN, FUNCTION: TOOL}.get(draft.kind, draft.kind)
     request = _document(span.request_body)
     if request is None:
-        request = _request_like(span.raw_input) or _request_like(span.prompt)
+        request = _request_like(span.raw_input) or _request_like(span.prompt) or _titan_request(span.parameters)
     body = _document(span.response_body)
     response = body if body is not None else _document_if_json(span.raw_output)
     if response is None:
@@ -210,6 +213,18 @@ def _is_conversation(value: Value) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and "parts" in value[0]
 
 
+def _embeds(span: Facts) -> bool:
+    """Whether a model call is told of as a completion, but its model only embeds (Bedrock's `invoke_model`)."""
+    model = text(span.request_model) or text(span.model_name)
+    return (
+        model is not None
+        and _EMBEDDING_MODEL.search(model) is not None
+        and span.oi_output is None
+        and span.output_messages is None
+        and span.completion_indexed is None
+    )
+
+
 def _document(value: Value) -> Value:
     """A decoded JSON document, or None."""
     if value is None:
@@ -234,6 +249,13 @@ def _request_like(value: Value) -> Value:
     if isinstance(document, dict) and ("model" in document or "messages" in document or "modelId" in document
                                        or "contents" in document or "input" in document):  # fmt: skip
         return document
+    return None
+
+
+def _titan_request(parameters: Value) -> Value:
+    """OpenInference for Bedrock writes the whole request of Titan models as parameters."""
+    if isinstance(parameters, str) and '"inputText"' in parameters:
+        return _document(parameters)
     return None
 
 

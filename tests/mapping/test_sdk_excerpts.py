@@ -361,3 +361,18 @@ def test_genkit_names_the_model_in_the_actions_name_and_keeps_the_providers_answ
     assert (run.provider, run.request_model, run.model) == ("gcp.gemini", "gemini-2.5-flash", "gemini-2.5-flash-001")
     assert run.response_id == "AbCdEfGhIjKlMnOpQr"
     assert run.output[0]["parts"] == [{"type": "text", "content": '{"capital":"Paris"}'}]
+
+
+def test_a_completion_by_a_model_that_only_embeds_is_an_embedding() -> None:
+    run = only_run(
+        span(
+            {
+                "openinference.span.kind": "LLM",
+                "llm.provider": "aws",
+                "llm.model_name": "amazon.titan-embed-text-v2:0",
+                "llm.invocation_parameters": '{"inputText": "alpha owl"}',
+            },
+            scope="openinference.instrumentation.bedrock",
+        )
+    )
+    assert (run.type, run.request_model, run.input) == ("embed", "amazon.titan-embed-text-v2:0", ["alpha owl"])
