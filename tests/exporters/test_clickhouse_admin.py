@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -154,7 +156,7 @@ async def test_who_waits_for_a_migration_is_told_who_is_at_it(engine: str) -> No
     settings: ClickHouseSettings = make_settings(engine, timeout="100ms")
     with opened(settings) as holder, opened(settings) as other:
         holder.command(f"CREATE DATABASE {settings.database}")
-        with locked(holder, settings), pytest.raises(StoreUnavailable, match=r"is being migrated by \S+ pid \d+"):
+        with locked(holder, settings), pytest.raises(StoreUnavailable, match=r"is being migrated by \S+ .*pid \d+"):
             migrate(other, settings)
         assert migrate(other, settings)
 
@@ -167,3 +169,22 @@ async def test_the_lock_of_a_dead_process_is_taken_over(engine: str, monkeypatch
         connection.command(f"CREATE TABLE {settings.database}.schema_lock (holder String) ENGINE = TinyLog")
 
         assert migrate(connection, settings)
+
+
+def test_the_lock_of_a_process_of_this_machine_that_was_killed_holds_up_nobody(engine: str) -> None:
+    settings = make_settings(engine, timeout="1s")
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    with opened(settings) as connection:
+        connection.command(f"CREATE DATABASE {settings.database}")
+        with locked(connection, settings):
+            ours = connection.query(
+                "SELECT comment FROM system.tables WHERE database = {database:String} AND name = 'schema_lock'",
+                {"database": settings.database},
+            )[0][0]
+        killed = f"{ours.rpartition(' ')[0]} {ended.pid}"
+        connection.command(
+            f"CREATE TABLE {settings.database}.schema_lock (holder String) ENGINE = TinyLog COMMENT '{killed}'"
+        )
+        with locked(connection, settings):
+            pass

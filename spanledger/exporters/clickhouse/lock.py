@@ -2,7 +2,7 @@
 
 ClickHouse has no advisory lock, but to create a table is atomic: who creates `schema_lock` holds the lock, and drops it
 in the end. A holder that dies leaves it behind, so each statement of a migration renews it, and one that nobody renewed
-for a quarter of an hour is void.
+for a quarter of an hour is void; at once where the holder was a process of this machine that is gone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def locked(connection: Connection, settings: ClickHouseSettings) -> Iterator[Cal
     `StoreUnavailable`: the pipeline tries again later."""
     tables = Tables.of(settings)
     name = tables.named(TABLE)
-    holder = f"{socket.gethostname()} pid {os.getpid()}"
+    holder = f"{_place()} pid {os.getpid()}"
     deadline = time.monotonic() + settings.timeout
     while not _taken(connection, tables, name, holder):
         if time.monotonic() > deadline:
@@ -58,10 +58,34 @@ def _taken(connection: Connection, tables: Tables, name: str, holder: str) -> bo
             "AND metadata_modification_time < now() - {age:UInt32}",
             {"database": tables.database, "table": TABLE, "age": VOID_AFTER},
         )
-        if void:
+        if void or _is_gone(_holder(connection, tables.database)):
             connection.command(f"DROP TABLE IF EXISTS {name}{tables.on_cluster} SYNC")
         return False
     return True
+
+
+def _place() -> str:
+    """Where a process number means something: this machine and, because containers may share its name, its namespace
+    of processes."""
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:  # not Linux
+        return socket.gethostname()
+    return f"{socket.gethostname()} namespace {namespace}"
+
+
+def _is_gone(holder: str) -> bool:
+    """Whether a holder was a process here that was killed: the next start must not wait for it."""
+    place, _, pid = holder.rpartition(" pid ")
+    if place != _place() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _holder(connection: Connection, database: str) -> str:
