@@ -92,10 +92,9 @@ class Log(ABC):
 
     @abstractmethod
     async def append(self, received: Received) -> int:
-        """Add a request; return its place once it is safe. Places follow the order of the calls, but
-        for those that wait for room. Raises `Overloaded`
-        when there is no room and `LogError` when the log cannot be written; nothing was kept then. A cancelled call
-        may have kept it."""
+        """Add a request; return its place once it is safe. Places follow the order of the calls, but for
+        those that wait for room. Raises `Overloaded` when there is no room and `LogError` when the log cannot be
+        written; nothing was kept then. A cancelled call may have kept it."""
 
     @abstractmethod
     def on_commit(self, listener: CommitListener) -> None:
