@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,15 @@ from spanledger.model.received import Encoding, Signal
 from spanledger.model.records import Record
 from spanledger.receiver.wire import DEFAULT_LIMITS, decode
 from spanledger.receiver.wire.protobuf import decode_protobuf
+
+try:
+    from spanledger.exporters.clickhouse.native import block as write_block
+except ImportError:
+
+    def write_block(names: Sequence[str], types: Sequence[str], columns: Sequence[list[Any]]) -> bytes:
+        given = [get_from_name(name) for name in types]
+        return b"".join(NativeTransform.build_insert(InsertContext("t", names, given, columns, column_oriented=True)))
+
 
 PRICES = PriceList()
 
@@ -60,10 +69,7 @@ def encoded(batches: list[list[Record]]) -> int:
         inserts, _ = prepare(records, "benchmark")
         for insert in inserts:
             names, types = insert_columns(insert.table)
-            context = InsertContext(
-                insert.table.name, names, [get_from_name(name) for name in types], insert.columns, column_oriented=True
-            )
-            size += sum(map(len, NativeTransform.build_insert(context)))
+            size += len(write_block(names, types, insert.columns))
     return size
 
 

@@ -8,18 +8,27 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.datatypes.registry import get_from_name
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.compression import get_compressor
 
 from spanledger.errors import StoreError
 from spanledger.exporters.clickhouse import embedded
 from spanledger.exporters.clickhouse.cluster import QUERY_SETTINGS
 from spanledger.exporters.clickhouse.faults import LoginRefused, translate
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
+from spanledger.exporters.clickhouse.tables import identifier
+
+_native: ModuleType | None
+try:
+    from spanledger.exporters.clickhouse import native as _native
+except ImportError:  # installed without a C compiler: the driver writes the blocks
+    _native = None
 
 Parameters: TypeAlias = Mapping[str, str | int | Sequence[str]]
 """Values of `{name:Type}` placeholders; they never become part of the SQL text."""
@@ -85,16 +94,30 @@ class Connection:
         """Insert columns in the Native format. `table` is a quoted, qualified name."""
         self._check_process()
         try:
-            self._client.insert(
-                table,
-                columns,
-                column_names=names,
-                column_types=[get_from_name(name) for name in types],
-                column_oriented=True,
-                settings=dict(settings),
-            )
+            if _native is not None and _native.writes(types):
+                self._insert_block(table, names, _native.block(names, types, columns), settings)
+            else:
+                self._client.insert(
+                    table,
+                    columns,
+                    column_names=names,
+                    column_types=[get_from_name(name) for name in types],
+                    column_oriented=True,
+                    settings=dict(settings),
+                )
         except Exception as error:
             raise translate(error, f"insert into {table}") from error
+
+    def _insert_block(self, table: str, names: Sequence[str], block: bytes, settings: Mapping[str, Any]) -> None:
+        if self.embedded:
+            self._client.raw_insert(table, names, block, dict(settings), "Native")
+            return
+        # As the driver sends its own blocks: the statement in front, all in one compressed body.
+        statement = f"INSERT INTO {table} ({', '.join(map(identifier, names))}) FORMAT Native\n"
+        compression = self._client.write_compression
+        compressor: Any = get_compressor(compression)
+        body = compressor.compress_block(statement.encode() + block) + (compressor.flush() or b"")
+        self._client.raw_insert("", None, body, dict(settings), "Native", compression)
 
     def close(self) -> None:
         """Close the connection. Never raises."""

@@ -195,14 +195,14 @@ cdef class Type:
 cdef int write_dictionary(list values, Buffer to) except -1:
     """The different texts, then for each value which of them it is."""
     cdef dict places = {}
-    cdef Py_ssize_t width = 1, power = 0
+    cdef Py_ssize_t width, power = 0
     cdef uint64_t at
     cdef char* place
     if not values:
         return 0
     for value in values:
         places.setdefault(value, len(places))
-    while power < 3 and len(places) >= 1 << (8 << power):
+    while power < 3 and len(places) >> (8 << power):
         power += 1
     width = 1 << power
     to.number(NEW_DICTIONARY | power)
@@ -245,6 +245,16 @@ cdef int write_uuid(str value, char* to) except -1:
 
 
 cdef dict TYPES = {}
+
+
+def writes(types):
+    for name in types:
+        if name not in TYPES:
+            try:
+                TYPES[name] = Type(name)
+            except KeyError:
+                return False
+    return True
 
 
 def block(names, types, columns):
