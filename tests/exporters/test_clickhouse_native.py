@@ -12,7 +12,7 @@ import pytest
 from clickhouse_connect.datatypes.registry import get_from_name
 from clickhouse_connect.driver.insert import InsertContext
 from clickhouse_connect.driver.transform import NativeTransform
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spanledger.exporters.clickhouse.columns import insert_columns
@@ -61,6 +61,7 @@ def used_types() -> list[str]:
 
 
 @pytest.mark.parametrize("type_", used_types())
+@settings(deadline=None)
 @given(data=st.data())
 def test_columns_of_every_type_in_use_are_written_alike(type_: str, data: st.DataObject) -> None:
     plain = type_.removeprefix("Nullable(").removesuffix(")") if type_.startswith("Nullable") else type_
