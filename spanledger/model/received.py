@@ -60,6 +60,11 @@ class Decode(Protocol):
 class Intake(Protocol):
     """Where receivers put what they accepted."""
 
+    def check_room(self, size: int | None) -> None:
+        """Raise `Overloaded` when a request of so many bytes (None: nobody knows yet) would be refused now. Asked
+        before its body is read, so that what cannot be kept costs nothing; what passes may be refused by `accept` all
+        the same."""
+
     async def accept(self, received: Received) -> None:
         """Return once the request is safe: the sender gets its answer after this and never before. Raises
         `Overloaded` when there is no room. May be called many times at once."""

@@ -97,6 +97,10 @@ class Log(ABC):
         written; nothing was kept then. A cancelled call may have kept it."""
 
     @abstractmethod
+    def check_room(self, size: int | None) -> None:
+        """Raise `Overloaded` when an append of so many bytes (None: unknown) would be refused for lack of room."""
+
+    @abstractmethod
     def on_commit(self, listener: CommitListener) -> None:
         """Call `listener` on the event loop with all that was committed, in order and completely, before the `append`
         calls return."""

@@ -15,6 +15,9 @@ _RATE_WINDOW: Final = 30.0
 came back."""
 _ROOM_WANTED: Final = 0.05
 """Share of the bound that should be free when refused senders return, or they would be refused again one by one."""
+_UNKNOWN_SHARE, _UNKNOWN_AT_MOST = 64, 1 << 20
+"""A request whose size is unknown is taken for 1/64 of the bound, at most for a MiB: with less room left the log is
+full for nearly everybody."""
 _MIN_DELAY, _MAX_DELAY, _DELAY_WHEN_STUCK = 1.0, 60.0, 30.0
 
 
@@ -34,6 +37,10 @@ class Capacity:
         """Whether there is room, and nobody is waiting for it. An entry larger than the bound fits when it is alone:
         refusing it for ever would be no answer to a retryable error."""
         return not self._waiters and self._fits(size)
+
+    def guess(self, size: int | None) -> int:
+        """The size, or what an unknown one is taken for."""
+        return size if size is not None else min(self.max_bytes // _UNKNOWN_SHARE, _UNKNOWN_AT_MOST)
 
     def take(self, size: int) -> None:
         """Use room, whether or not it is there."""

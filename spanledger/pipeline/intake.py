@@ -58,6 +58,12 @@ class LogIntake(Intake):
         """Refuse requests from here on; what was given to the log already is still answered."""
         self._closed = True
 
+    def check_room(self, size: int | None) -> None:
+        """As `Intake.check_room`."""
+        if self._closed:
+            raise Overloaded("spanledger is starting or stopping", _STOPPING_DELAY)
+        self._log.check_room(size)
+
     async def accept(self, received: Received) -> None:
         """As `Intake.accept`. Also raises `LogError` when the log cannot be written."""
         if self._closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ _GROUP_BYTES: Final = 4 * 1024 * 1024
 _TRIM_INTERVAL: Final = 1.0
 _DISK_FULL_DELAY: Final = 15.0
 """Seconds after which a sender may try again when the disk is full: somebody has to make room first."""
+_DISK_FULL_BELIEVED: Final = 1.0
+"""Seconds in which no body is read for a disk that was full: its senders would be refused after the trouble."""
 _ROOM_WANTED: Final = 10
 """A tenth of the bound should be free; beyond that, entries kept for the warm-up give way."""
 _DROP_SHARE: Final = 64
@@ -67,6 +70,7 @@ class DurableLog(Log):
         self._trim_lock = asyncio.Lock()
         self._trimming: set[asyncio.Task[None]] = set()
         self._may_squeeze = True
+        self._disk_full_until = -math.inf
         self._closing = False
         self._next_seq = 1
         self._last_seq = self._last_received_ns = self._dead_letters = self._torn_bytes = 0
@@ -149,6 +153,17 @@ class DurableLog(Log):
             self._group_timer = self._clock.call_later(self._settings.group_commit, self._commit_group)
         return await append.future
 
+    def check_room(self, size: int | None) -> None:
+        capacity = self._capacity
+        if self._clock.monotonic() < self._disk_full_until:
+            self._refused += 1
+            raise self._disk_full()
+        size = capacity.guess(size)
+        # What is kept for the warm-up may still give way to it, but finding out takes the writer's thread.
+        if self._settings.when_full is WhenFull.REFUSE and not capacity.fits(size) and not self._may_squeeze:
+            self._refused += 1
+            raise capacity.overloaded(size)
+
     async def _admit(self, size: int) -> None:
         """Take room for an entry, by the policy when there is none."""
         capacity = self._capacity
@@ -197,6 +212,7 @@ class DurableLog(Log):
                 self._capacity.undo(size)
                 if is_full(error):
                     self._refused += len(group)
+                    self._disk_full_until = self._clock.monotonic() + _DISK_FULL_BELIEVED
                 for one in group:
                     if not one.future.done():
                         one.future.set_exception(self._append_error(error))
@@ -216,9 +232,10 @@ class DurableLog(Log):
         self._writer.append(entries, settle)
 
     def _append_error(self, error: Exception) -> SpanledgerError:
-        if is_full(error):
-            return Overloaded(f"the disk of the log in {self._settings.directory} is full", _DISK_FULL_DELAY)
-        return log_error(error)
+        return self._disk_full() if is_full(error) else log_error(error)
+
+    def _disk_full(self) -> Overloaded:
+        return Overloaded(f"the disk of the log in {self._settings.directory} is full", _DISK_FULL_DELAY)
 
     async def read(self, after: int, until: int, max_bytes: int) -> Chunk:
         extract = await self._read(lambda: read(self._file, after, until, max_bytes))

@@ -81,6 +81,16 @@ class MemoryLog(Log):
             self._listener([Committed(entry.seq, entry.received_ns, received)])
         return entry.seq
 
+    def check_room(self, size: int | None) -> None:
+        capacity = self._capacity
+        size = capacity.guess(size)
+        if self._settings.when_full is not WhenFull.REFUSE or capacity.fits(size):
+            return
+        self._trim(squeeze=True)
+        if not capacity.fits(size):
+            self._refused += 1
+            raise capacity.overloaded(size)
+
     async def _admit(self, size: int) -> None:
         capacity = self._capacity
         if not capacity.fits(size):

@@ -24,6 +24,11 @@ class ProcessingIntake(Intake):
         self._decode = decode
         self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="process")
 
+    def check_room(self, size: int | None) -> None:
+        """As the intake behind this one. A request that processors make smaller, or take away, is asked for its size on
+        arrival: what they leave is known too late."""
+        self._intake.check_room(size)
+
     async def accept(self, received: Received) -> None:
         """Raises `PayloadError` where a processor gives the request up, and what the intake behind it raises."""
         chain = self._chains.get(received.signal)

@@ -54,6 +54,10 @@ class Exports:
         if signal not in self._signals:
             raise NotServed(f"no pipeline takes {signal}; service::pipelines names {', '.join(sorted(self._signals))}")
 
+    def check_room(self, size: int | None) -> None:
+        """Before a body of so many bytes (None: unknown) is read: raises `Overloaded` when it would be refused."""
+        self._intake.check_room(size)
+
     async def take(self, sender: Sender, signal: Signal, encoding: Encoding, body: bytes) -> bytes:
         """The response message of a request, in the request's encoding, once what it holds is safe. Raises
         `PayloadError` when nothing in it can be used, and what the intake raises."""

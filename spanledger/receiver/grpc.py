@@ -104,6 +104,7 @@ class _Methods(GenericHandler):
             headers = {key: value for key, value in metadata if isinstance(value, str)}
             sender = sender_of(self._authenticator, headers)
             self._exports.check(signal)
+            self._exports.check_room(None)
         except Exception as problem:
             return _refusal(failure_of(problem))
         return grpc.stream_unary_rpc_method_handler(partial(self._export, sender, signal))

@@ -157,6 +157,7 @@ class HttpServer:
                 return _unsupported_media_type(request.headers)
             if (request.content_length or 0) > self._settings.max_request_body_size:
                 raise PayloadTooLarge(f"the request body is larger than {self._settings.max_request_body_size} bytes")
+            self._exports.check_room(request.content_length)
             with self._admission.reserve(request.content_length or 0) as reservation:
                 body = await self._read(request, reservation)
                 answer = await self._exports.take(sender, signal, encoding, body)

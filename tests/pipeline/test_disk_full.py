@@ -51,6 +51,19 @@ async def test_the_log_refuses_before_the_disk_is_full(tmp_path: Path) -> None:
         assert log.status().refused == 1
 
 
+async def test_a_disk_that_was_full_a_moment_ago_is_not_worth_reading_for(tmp_path: Path) -> None:
+    clock = FakeClock()
+    settings = FileStorageSettings(directory=tmp_path, group_commit=0, min_free_bytes=2**60)
+    async with opened(settings, clock) as log:
+        log.check_room(1)
+        with pytest.raises(Overloaded):
+            await log.append(request("span a"))
+        with pytest.raises(Overloaded, match="the disk of the log"):
+            log.check_room(1)
+        await clock.advance(1)
+        log.check_room(1)
+
+
 async def test_refused_appends_take_nothing_else_down_with_them(tmp_path: Path) -> None:
     """Appends share a sync with others, and the writer's thread with everything else."""
     settings = FileStorageSettings(directory=tmp_path, group_commit=0, min_free_bytes=2**60)

@@ -30,6 +30,33 @@ async def test_a_full_log_refuses_until_a_store_has_taken_something(new_log: New
     assert log.status().refused == 1
 
 
+async def test_a_full_log_says_so_before_a_request_is_read(new_log: NewLog) -> None:
+    log = new_log(max_bytes=3 * SIZE)
+    await log.open()
+    await log.register(["store"])
+    for name in "ab":
+        await log.append(request(f"span {name}"))
+    log.check_room(SIZE)
+    log.check_room(None)
+    await log.append(request("span c"))
+    with pytest.raises(Overloaded):
+        await log.append(request("span d"))
+    for size in (1, None):
+        with pytest.raises(Overloaded, match="the log is full"):
+            log.check_room(size)
+    assert log.status().refused == 3
+    await log.save_cursors({"store": 1})
+    log.check_room(SIZE)
+
+
+@pytest.mark.parametrize("when_full", [WhenFull.BLOCK, WhenFull.DROP_OLDEST])
+async def test_a_log_that_refuses_nobody_lets_every_request_be_read(new_log: NewLog, when_full: WhenFull) -> None:
+    log = new_log(max_bytes=SIZE, when_full=when_full)
+    await log.open()
+    await log.append(request("span a"))
+    log.check_room(SIZE)
+
+
 async def test_the_delay_of_a_refusal_follows_the_drain_rate(new_log: NewLog, clock: FakeClock) -> None:
     log = new_log(max_bytes=100 * SIZE, warm_up=WarmUpSettings(max_entries=0))
     await log.open()

@@ -28,9 +28,15 @@ class Memory:
     def __init__(self) -> None:
         self.received: list[Received] = []
         self.failure: Exception | None = None
+        self.full: Exception | None = None
+        """Raised before a body is read."""
         self.entered = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
+
+    def check_room(self, size: int | None) -> None:
+        if self.full is not None:
+            raise self.full
 
     async def accept(self, received: Received) -> None:
         self.entered.set()

@@ -189,6 +189,13 @@ async def test_an_overloaded_intake_is_unavailable_with_both_delays(client: Clie
     assert inside.retry_delay.ToMilliseconds() == 1500
 
 
+async def test_a_full_log_is_told_before_the_message_is_read(client: Client) -> None:
+    client.memory.full = Overloaded("the log is full", retry_after=3)
+    error = await client.refused(traces(span()))
+    assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, "the log is full")
+    assert not client.memory.entered.is_set()
+
+
 async def test_an_unexpected_failure_is_internal_without_details(client: Client) -> None:
     client.memory.failure = RuntimeError("secret table name")
     error = await client.refused(traces(span()))

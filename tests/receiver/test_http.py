@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import io
@@ -361,6 +362,18 @@ async def test_an_overloaded_intake_is_a_503_with_a_delay(client: Client) -> Non
         "message": "the queue is full",
         "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.200s"}],
     }
+
+
+async def test_a_full_log_is_told_before_the_body_is_there(client: Client) -> None:
+    client.memory.full = Overloaded("the log is full", retry_after=3)
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.Event().wait()
+
+    answer = await client.post("/v1/traces", never())
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "3")
+    assert answer.problem == (14, "the log is full")
 
 
 async def test_a_full_disk_is_a_503_that_says_nothing_of_it(client: Client) -> None:
