@@ -171,6 +171,22 @@ async def test_the_lock_of_a_dead_process_is_taken_over(engine: str, monkeypatch
         assert migrate(connection, settings)
 
 
+def test_the_lock_of_an_own_attempt_that_was_cut_off_holds_up_nobody(engine: str) -> None:
+    settings = make_settings(engine, timeout="1s")
+    with opened(settings) as connection, opened(settings) as cut:
+        connection.command(f"CREATE DATABASE {settings.database}")
+        with pytest.raises(StoreUnavailable, match="gone"), locked(cut, settings):  # noqa: PT012
+            cut.command = _unreachable  # type: ignore[method-assign]
+            with pytest.raises(StoreUnavailable, match="is being migrated by"), locked(connection, settings):
+                pass
+        with locked(connection, settings):
+            pass
+
+
+def _unreachable(*_: object, **__: object) -> None:
+    raise StoreUnavailable("gone")
+
+
 def test_the_lock_of_a_process_of_this_machine_that_was_killed_holds_up_nobody(engine: str) -> None:
     settings = make_settings(engine, timeout="1s")
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:

@@ -2,13 +2,15 @@
 
 ClickHouse has no advisory lock, but to create a table is atomic: who creates `schema_lock` holds the lock, and drops it
 in the end. A holder that dies leaves it behind, so each statement of a migration renews it, and one that nobody renewed
-for a quarter of an hour is void; at once where the holder was a process of this machine that is gone.
+for a quarter of an hour is void; at once where the holder was a process of this machine that is gone, or an attempt of
+this process that was cut off from the database.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +26,8 @@ TABLE: Final = "schema_lock"
 VOID_AFTER: Final = 900
 """Seconds without a sign of the holder."""
 _POLL: Final = 0.2
+_attempts: Final[set[str]] = set()
+"""Those of this process that hold a lock or are about to."""
 
 
 @contextlib.contextmanager
@@ -32,7 +36,18 @@ def locked(connection: Connection, settings: ClickHouseSettings) -> Iterator[Cal
     `StoreUnavailable`: the pipeline tries again later."""
     tables = Tables.of(settings)
     name = tables.named(TABLE)
-    holder = f"{_place()} pid {os.getpid()}"
+    attempt = secrets.token_hex(8)
+    holder = f"{_place()} attempt {attempt} pid {os.getpid()}"
+    _attempts.add(attempt)
+    try:
+        yield from _locked(connection, settings, tables, name, holder)
+    finally:
+        _attempts.discard(attempt)
+
+
+def _locked(
+    connection: Connection, settings: ClickHouseSettings, tables: Tables, name: str, holder: str
+) -> Iterator[Callable[[], None]]:
     deadline = time.monotonic() + settings.timeout
     while not _taken(connection, tables, name, holder):
         if time.monotonic() > deadline:
@@ -75,10 +90,14 @@ def _place() -> str:
 
 
 def _is_gone(holder: str) -> bool:
-    """Whether a holder was a process here that was killed: the next start must not wait for it."""
-    place, _, pid = holder.rpartition(" pid ")
+    """Whether a holder was a process here that was killed, or an attempt here that has ended: the next one must not
+    wait for it."""
+    rest, _, pid = holder.rpartition(" pid ")
+    place, _, attempt = rest.rpartition(" attempt ")
     if place != _place() or not pid.isdigit():
         return False
+    if int(pid) == os.getpid():  # or of one that had our number before us, as in a container that was started again
+        return attempt not in _attempts
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
