@@ -53,6 +53,7 @@ from spanledger.processors.base import Processor
 from spanledger.processors.chain import Chain
 from spanledger.processors.intake import ProcessingIntake
 from spanledger.processors.python import load_function
+from spanledger.receiver.listen import UNIX
 from spanledger.receiver.wire import COMPILED, decode
 from spanledger.settings import split_endpoint
 from spanledger.workers.link import Report, WorkerEnd
@@ -289,8 +290,11 @@ class Service:
         except ConfigError as error:
             text = str(error)
             for path, address in listeners(self._config):
-                host, port = split_endpoint(address)
-                if path[:2] == (kind, str(id_)) and any(shown in text for shown in (address, f"[{host}]:{port}")):
+                spellings = [address]
+                if not address.startswith(UNIX):
+                    host, port = split_endpoint(address)
+                    spellings.append(f"[{host}]:{port}")
+                if path[:2] == (kind, str(id_)) and any(shown in text for shown in spellings):
                     message = text[text.index("cannot listen") :] if "cannot listen" in text else text
                     expected = "an address of this machine that no other process listens on"
                     problem = Problem(path, message, self._config.origin(*path), address, expected)
@@ -327,8 +331,8 @@ class Service:
         for id_, receiver in self._receivers.items():
             if receiver.grpc_address:
                 found[f"{id_} over gRPC"] = receiver.grpc_address
-            if receiver.http_address:
-                found[f"{id_} over HTTP"] = f"http://{receiver.http_address}"
+            if receiver.http_url:
+                found[f"{id_} over HTTP"] = receiver.http_url
         for id_, extension in self._extensions.items():
             if extension.address is not None:
                 found[str(id_)] = f"http://{extension.address}"
@@ -350,7 +354,7 @@ def banner(config: Config, shown: Mapping[str, str], seconds: float) -> str:
         if endpoint is not None:
             lines.append(f"  {'ledger':<{width}}  {endpoint}")
     http = next((address for name, address in shown.items() if name.endswith("HTTP")), None)
-    if http is not None:
+    if http is not None and "://" in http:
         here = http.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")
         lines.append(f"Send to it:    export OTEL_EXPORTER_OTLP_ENDPOINT={here}")
     api = next((address for name, address in shown.items() if name.partition("/")[0] == API), None)

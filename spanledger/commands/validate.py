@@ -20,8 +20,9 @@ def validate(files: tuple[str, ...], sets: tuple[str, ...]) -> None:
     spanledger validate --config base.yaml --config production.yaml --set service.telemetry.logs.level=debug
     """
     from spanledger.config import load_config
+    from spanledger.config.pipeline import without_effect
 
     config = load_config(files, sets)
-    for warning in config.warnings:
+    for warning in (*config.warnings, *without_effect(config)):
         click.echo(f"Warning: {warning}", err=True)
     click.echo("The configuration is valid.")

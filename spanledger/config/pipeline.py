@@ -88,14 +88,25 @@ def signals_of_exporter(config: Config, exporter: ComponentId) -> frozenset[Sign
 
 def without_effect(config: Config) -> Iterator[str]:
     """What the configuration asks for and will not happen, one line each."""
-    for id_, settings in used(config, Kind.EXPORTERS).items():
-        if isinstance(settings, DeliverySection):
-            yield from (f"exporters::{id_}::{text}" for text in settings.without_effect())
+    for kind in (Kind.RECEIVERS, Kind.PROCESSORS, Kind.EXPORTERS, Kind.EXTENSIONS):
+        for id_, settings in used(config, kind).items():
+            yield from _without_effect(settings, f"{kind}::{id_}")
     telemetry = config.telemetry
     if {"address", "readers", "views"} & telemetry.metrics.model_fields_set:
         yield "service::telemetry::metrics has no effect; this version publishes no metrics"
     if telemetry.traces.model_fields_set:
         yield "service::telemetry::traces has no effect; this version traces nothing of its own"
+
+
+def _without_effect(settings: BaseModel, path: str) -> Iterator[str]:
+    """What a section of settings, and those inside it, say of themselves."""
+    say: Callable[[], Iterator[str]] | None = getattr(settings, "without_effect", None)
+    if say is not None:
+        yield from (f"{path}::{text}" for text in say())
+    for name in type(settings).model_fields:
+        inner = getattr(settings, name)
+        if isinstance(inner, BaseModel):
+            yield from _without_effect(inner, f"{path}::{name}")
 
 
 def memory_limit(config: Config) -> int | None:

@@ -13,6 +13,7 @@ from spanledger.config.ids import ComponentId, parse_id
 from spanledger.config.model import Config, PipelineId
 from spanledger.config.problem import Problem, nearest, one_of
 from spanledger.model.received import Signal
+from spanledger.receiver.listen import UNIX
 
 FILE_STORAGE = "file_storage"
 PROJECTS = "projects"
@@ -36,6 +37,7 @@ def problems_between(config: Config, registry: Registry) -> Iterator[Problem]:
     yield from _endpoints(config)
     yield from _embedded_stores(config)
     yield from _stores_of_workers(config)
+    yield from _sockets_of_workers(config)
 
 
 def used(config: Config, kind: Kind) -> dict[ComponentId, BaseModel]:
@@ -254,3 +256,13 @@ def _stores_of_workers(config: Config) -> Iterator[Problem]:
             continue
         text = f'cannot be more than 1 with exporter "{id_}", which {reason}'
         yield Problem(path, text, config.origin(*path), str(config.workers), instead)
+
+
+def _sockets_of_workers(config: Config) -> Iterator[Problem]:
+    """Processes share a port, but not a socket in the file system."""
+    if config.workers == 1:
+        return
+    for path, address in listeners(config):
+        if address.startswith(UNIX):
+            text = f"one process can listen on a socket in the file system, and service::workers is {config.workers}"
+            yield Problem(path, text, config.origin(*path), address, "host:port, or one worker")

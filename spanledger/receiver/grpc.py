@@ -23,9 +23,11 @@ from spanledger.errors import ConfigError, Overloaded, PayloadError
 from spanledger.model.received import Encoding, Signal
 from spanledger.receiver.admission import Admission, Reservation
 from spanledger.receiver.export import Exports
+from spanledger.receiver.listen import UNIX, make_way, remove_socket
 from spanledger.receiver.settings import MEBIBYTE, GrpcSettings
 from spanledger.receiver.slow_messages import SlowMessages
 from spanledger.receiver.status import Failure, failure_of
+from spanledger.receiver.tls import Certificates
 from spanledger.settings import split_endpoint
 
 _SIGNALS: Final = {
@@ -60,27 +62,38 @@ class GrpcServer:
         self._methods = _Methods(settings, exports, authenticator, admission)
         self._server: grpc.aio.Server | None = None
         self.address: str | None = None
-        """`host:port` once started."""
+        """`host:port` or `unix:/path`, once started."""
 
     async def start(self, *, reuse_port: bool = False) -> None:
-        """Listen. Raises `ConfigError` when the endpoint cannot be bound."""
-        host, port = split_endpoint(self._settings.endpoint)
-        host = host or "::"
-        shown = f"[{host}]" if ":" in host else host
-        server = grpc.aio.server(options=_options(self._settings, reuse_port))
+        """Listen. Raises `ConfigError` when the endpoint cannot be bound or a certificate cannot be used."""
+        settings = self._settings
+        address = settings.endpoint
+        if address.startswith(UNIX):
+            make_way(address.removeprefix(UNIX))
+        else:
+            host, port = split_endpoint(address)
+            host = host or "::"
+            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        credentials = None
+        if settings.tls is not None:
+            credentials = Certificates(settings.tls, "protocols::grpc::tls").grpc_credentials()
+        server = grpc.aio.server(options=_options(settings, reuse_port))
         server.add_generic_rpc_handlers((self._methods,))
         try:
-            bound = server.add_insecure_port(f"{shown}:{port}")
+            bound = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError:
-            raise ConfigError(f"cannot listen on {shown}:{port}: is another process listening there?") from None
+            raise ConfigError(f"cannot listen on {address}: is another process listening there?") from None
         await server.start()
         self._server = server
-        self.address = f"{shown}:{bound}"
+        self.address = address if address.startswith(UNIX) else f"{address.rpartition(':')[0]}:{bound}"
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no new requests; let those in flight finish within the grace; close all connections."""
-        if self._server is not None:
-            await self._server.stop(grace_seconds)
+        if self._server is None:
+            return
+        await self._server.stop(grace_seconds)
+        if self.address is not None and self.address.startswith(UNIX):
+            remove_socket(self.address.removeprefix(UNIX))
 
 
 class _Methods(GenericHandler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -19,9 +19,10 @@ from spanledger.receiver.cors import CorsPolicy
 from spanledger.receiver.export import Exports
 from spanledger.receiver.http_connection import Connection
 from spanledger.receiver.idle_connections import Connections, Unspoken
-from spanledger.receiver.listen import address_of, bind, open_files
+from spanledger.receiver.listen import UNIX, address_of, bind, bind_unix, open_files, remove_socket
 from spanledger.receiver.settings import HttpSettings
 from spanledger.receiver.status import Code, Failure, failure, failure_of
+from spanledger.receiver.tls import HANDSHAKE_SECONDS, Certificates
 from spanledger.settings import split_endpoint
 
 _MEDIA_TYPES: Final = {Encoding.PROTOBUF: "application/x-protobuf", Encoding.JSON: "application/json"}
@@ -61,23 +62,43 @@ class HttpServer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
+        self._path: str | None = None
+        """Of the socket in the file system that is ours."""
         self.address: str | None = None
-        """`host:port` once started."""
+        """`host:port` or `unix:/path`, once started."""
+
+    @property
+    def url(self) -> str | None:
+        """Where senders find it: `http://host:port`, `https://host:port` or `unix:/path`; None before `start`."""
+        if self.address is None or self.address.startswith(UNIX):
+            return self.address
+        return f"{'http' if self._settings.tls is None else 'https'}://{self.address}"
 
     async def start(self, *, reuse_port: bool = False) -> None:
-        """Listen. Raises `ConfigError` when the endpoint cannot be bound."""
-        host, port = split_endpoint(self._settings.endpoint)
-        sockets = await bind(host, port, reuse_port=reuse_port)
+        """Listen. Raises `ConfigError` when the endpoint cannot be bound or a certificate cannot be used."""
+        settings = self._settings
+        options: dict[str, Any] = {"backlog": _BACKLOG}
+        if settings.tls is not None:
+            options |= {
+                "ssl": Certificates(settings.tls, "protocols::http::tls").context(),
+                "ssl_handshake_timeout": HANDSHAKE_SECONDS,
+            }
         loop = asyncio.get_running_loop()
         self._server = server = web.Server(self._handle)
+
+        def connection() -> Unspoken:
+            return Unspoken(self._connections, lambda: self._connection(server, loop))
+
+        if settings.endpoint.startswith(UNIX):
+            path = settings.endpoint.removeprefix(UNIX)
+            self._listeners.append(await loop.create_unix_server(connection, sock=bind_unix(path), **options))
+            self._path = path
+            self.address = settings.endpoint
+            return
+        host, port = split_endpoint(settings.endpoint)
+        sockets = await bind(host, port, reuse_port=reuse_port)
         for listening in sockets:
-            self._listeners.append(
-                await loop.create_server(
-                    lambda: Unspoken(self._connections, lambda: self._connection(server, loop)),
-                    sock=listening,
-                    backlog=_BACKLOG,
-                )
-            )
+            self._listeners.append(await loop.create_server(connection, sock=listening, **options))
         self.address = address_of(sockets[0])
 
     async def stop(self, grace_seconds: float) -> None:
@@ -85,6 +106,8 @@ class HttpServer:
         self._stopping = True
         for listener in self._listeners:
             listener.close()
+        if self._path is not None:
+            remove_socket(self._path)
         if self._server is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Binding the addresses behind a host name."""
+"""Binding the addresses behind a host name, and sockets in the file system."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import errno
 import os
 import resource
 import socket
+import stat
+from contextlib import suppress
+from typing import Final
 
 from spanledger.errors import ConfigError
 
+UNIX: Final = "unix:"
+"""How an endpoint begins that is a socket in the file system; its path follows."""
 _OPEN_FILES = 65_536
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
@@ -44,6 +49,44 @@ async def bind(host: str, port: int, *, reuse_port: bool = False) -> list[socket
     if not bound:
         raise ConfigError(f"cannot listen on {shown}: {_reason(skipped)}")
     return bound
+
+
+def bind_unix(path: str) -> socket.socket:
+    """A socket bound to a path; one that a process left behind which is no more is replaced. Raises `ConfigError`."""
+    make_way(path)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.bind(path)
+        bound.setblocking(False)
+    except OSError as problem:
+        bound.close()
+        raise ConfigError(f"cannot listen on {UNIX}{path}: {_reason(problem)}") from None
+    return bound
+
+
+def make_way(path: str) -> None:
+    """Remove a socket that nobody listens on. Raises `ConfigError` where somebody does, or where it is no socket: gRPC
+    and asyncio would take the path away from its owner."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise ConfigError(f"cannot listen on {UNIX}{path}: there is a file of this name")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            other.settimeout(1)
+            other.connect(path)
+    except FileNotFoundError:
+        return
+    except ConnectionRefusedError:
+        remove_socket(path)
+        return
+    except OSError as problem:
+        raise ConfigError(f"cannot listen on {UNIX}{path}: {_reason(problem)}") from None
+    raise ConfigError(f"cannot listen on {UNIX}{path}: another process listens there")
+
+
+def remove_socket(path: str) -> None:
+    """Take a socket out of the file system, if it is there."""
+    with suppress(OSError):
+        os.unlink(path)
 
 
 def address_of(listening: socket.socket) -> str:

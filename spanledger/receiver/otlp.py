@@ -17,7 +17,7 @@ from spanledger.receiver.admission import DEFAULT_IN_FLIGHT, Admission
 from spanledger.receiver.export import Exports
 from spanledger.receiver.grpc import GrpcServer
 from spanledger.receiver.http import HttpServer
-from spanledger.receiver.listen import is_loopback
+from spanledger.receiver.listen import UNIX, is_loopback
 from spanledger.receiver.settings import MEBIBYTE, GrpcSettings, OtlpReceiverSettings
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits
 from spanledger.settings import split_endpoint
@@ -71,16 +71,22 @@ class OtlpReceiver:
 
     @property
     def grpc_address(self) -> str | None:
-        """`host:port` that gRPC listens on; None before `start` and without that protocol."""
+        """`host:port` or `unix:/path` that gRPC listens on; None before `start` and without that protocol."""
         return self._grpc.address if self._grpc else None
 
     @property
     def http_address(self) -> str | None:
-        """`host:port` that HTTP listens on; None before `start` and without that protocol."""
+        """`host:port` or `unix:/path` that HTTP listens on; None before `start` and without that protocol."""
         return self._http.address if self._http else None
 
+    @property
+    def http_url(self) -> str | None:
+        """The same for senders: with `http://` or `https://`, or `unix:/path`."""
+        return self._http.url if self._http else None
+
     async def start(self) -> None:
-        """Listen on all endpoints, or on none. Raises `ConfigError` when one cannot be bound."""
+        """Listen on all endpoints, or on none. Raises `ConfigError` when one cannot be bound or a certificate cannot be
+        used."""
         started: list[GrpcServer | HttpServer] = []
         try:
             for server in (self._grpc, self._http):
@@ -92,7 +98,7 @@ class OtlpReceiver:
                 await server.stop(0)
             raise
         for endpoint in self._open:
-            if not is_loopback(split_endpoint(endpoint)[0]):
+            if not endpoint.startswith(UNIX) and not is_loopback(split_endpoint(endpoint)[0]):
                 _log.warning("anyone who can reach %s can send telemetry: no keys are configured", endpoint)
 
     async def stop(self, grace_seconds: float) -> None:

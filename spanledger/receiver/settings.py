@@ -4,19 +4,89 @@ timeouts, which the Collector's receiver switches off."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from spanledger.access.settings import AuthSettings
-from spanledger.settings import Duration, Endpoint, Settings
+from spanledger.receiver.listen import UNIX
+from spanledger.receiver.tls import TlsSettings
+from spanledger.settings import Duration, Settings, split_endpoint
 
 MEBIBYTE = 1 << 20
 
 Size = Annotated[int, Field(gt=0)]
 Timeout = Annotated[Duration, Field(ge=0)]
 """0 = no limit."""
-Compression = Literal["gzip", "deflate", "zlib", "zstd", ""]
+Compression = Literal["gzip", "deflate", "zlib", "zstd", "snappy", "x-snappy-framed", "lz4", ""]
+_UNIX_PATH = 100
+"""Bytes; systems have room for 104 to 108."""
+
+
+def _listening(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected host:port or unix:/path/of/a.sock")
+    if value.startswith(UNIX):
+        path = value.removeprefix(UNIX)
+        path = path.removeprefix("//") if path.startswith("///") else path
+        if not path or len(path.encode()) > _UNIX_PATH:
+            raise ValueError(f"expected a path of at most {_UNIX_PATH} bytes for the socket")
+        return UNIX + path
+    split_endpoint(value)
+    return value
+
+
+Listening = Annotated[
+    str, BeforeValidator(_listening), WithJsonSchema({"type": "string", "examples": ["127.0.0.1:4318"]})
+]
+"""`host:port`, or `unix:/path` for a socket in the file system."""
+
+
+class ServerSettings(Settings):
+    """What both protocols have."""
+
+    endpoint: Listening
+    """Where to listen: `host:port`, or a path with `transport: unix` (also `unix:/path`)."""
+    transport: Literal["tcp", "unix"] = "tcp"
+    """`unix`: a socket in the file system, for senders on the same machine."""
+    tls: TlsSettings | None = None
+    """Encrypts connections. Off when left out."""
+    auth: AuthSettings | None = None
+    """Who may send. Left out: those with a key where `service::extensions` names a `projects`, else everyone."""
+    include_metadata: bool = False
+    """Without effect: processors are shown no headers."""
+    middlewares: tuple[Any, ...] = ()
+    """The Collector's; there are none here, so the list must be empty."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unix(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(endpoint := given.get("endpoint"), str):
+            return given
+        if endpoint.startswith(UNIX):
+            return {"transport": "unix", **given}
+        if given.get("transport") == "unix":
+            return {**given, "endpoint": UNIX + endpoint}
+        return given
+
+    @field_validator("middlewares")
+    @classmethod
+    def _none(cls, found: tuple[Any, ...]) -> tuple[Any, ...]:
+        if found:
+            raise ValueError("middlewares are not supported; take the key out")
+        return found
+
+    @model_validator(mode="after")
+    def _transport_fits(self) -> ServerSettings:
+        if (self.transport == "unix") != self.endpoint.startswith(UNIX):
+            raise ValueError("expected a path as endpoint with transport unix, and host:port with tcp")
+        return self
+
+    def without_effect(self) -> Iterator[str]:
+        """Keys that are set and change nothing, each with the reason."""
+        if self.include_metadata:
+            yield "include_metadata has no effect; processors are shown no headers"
 
 
 class KeepaliveServerParameters(Settings):
@@ -48,14 +118,11 @@ class Keepalive(Settings):
     enforcement_policy: KeepaliveEnforcementPolicy = KeepaliveEnforcementPolicy()
 
 
-class GrpcSettings(Settings):
+class GrpcSettings(ServerSettings):
     """OTLP over gRPC."""
 
-    auth: AuthSettings | None = None
-    """Who may send. Left out: those with a key where `service::extensions` names a `projects`, else everyone."""
-
-    endpoint: Endpoint = "localhost:4317"
-    """Where to listen."""
+    endpoint: Listening = "localhost:4317"
+    """Where to listen: `host:port`, or a path with `transport: unix` (also `unix:/path`)."""
     max_recv_msg_size_mib: Size = 64
     """Largest request message in MiB, before and after decompression."""
     max_concurrent_streams: Size | None = None
@@ -66,6 +133,29 @@ class GrpcSettings(Settings):
     read_timeout: Timeout = 30.0
     """For the message of a request, from its head. 0 = no limit."""
     keepalive: Keepalive = Keepalive()
+    read_buffer_size: Size | None = None
+    """Without effect: gRPC's library sizes its buffers itself."""
+    write_buffer_size: Size | None = None
+    """Without effect: gRPC's library sizes its buffers itself."""
+
+    @field_validator("tls")
+    @classmethod
+    def _what_grpc_can(cls, tls: TlsSettings | None) -> TlsSettings | None:
+        if tls is None:
+            return tls
+        if tls.min_version != "1.2" or tls.max_version == "1.2":
+            raise ValueError("gRPC's library takes TLS 1.2 and 1.3, and cannot be told to take one alone")
+        if tls.cipher_suites:
+            raise ValueError(
+                "cipher_suites of gRPC are set by the environment variable GRPC_SSL_CIPHER_SUITES, in OpenSSL's names"
+            )
+        return tls
+
+    def without_effect(self) -> Iterator[str]:
+        yield from super().without_effect()
+        for name in ("read_buffer_size", "write_buffer_size"):
+            if name in self.model_fields_set:
+                yield f"{name} has no effect; gRPC's library sizes its buffers itself"
 
 
 class Cors(Settings):
@@ -81,14 +171,11 @@ class Cors(Settings):
     """Seconds for which a browser may remember the answer; 0 = the browser's own default."""
 
 
-class HttpSettings(Settings):
+class HttpSettings(ServerSettings):
     """OTLP over HTTP."""
 
-    auth: AuthSettings | None = None
-    """Who may send. Left out: those with a key where `service::extensions` names a `projects`, else everyone."""
-
-    endpoint: Endpoint = "localhost:4318"
-    """Where to listen."""
+    endpoint: Listening = "localhost:4318"
+    """Where to listen: `host:port`, or a path with `transport: unix` (also `unix:/path`)."""
     traces_url_path: str = "/v1/traces"
     """Path of trace requests."""
     logs_url_path: str = "/v1/logs"
@@ -105,7 +192,16 @@ class HttpSettings(Settings):
     max_connections: Size | None = None
     """Connections at once; for one more, the one that is idle longest is closed. Unset = 10000, or half of the open
     files that the process may have where that is less."""
-    compression_algorithms: tuple[Compression, ...] = ("gzip", "deflate", "zlib", "zstd", "")
+    compression_algorithms: tuple[Compression, ...] = (
+        "gzip",
+        "deflate",
+        "zlib",
+        "zstd",
+        "snappy",
+        "x-snappy-framed",
+        "lz4",
+        "",
+    )
     """Content encodings that are understood. Bodies without one always are."""
     cors: Cors = Cors()
     response_headers: dict[str, str] = {}
@@ -122,11 +218,20 @@ class HttpSettings(Settings):
     """How long a connection may wait for its next request."""
     keep_alives_enabled: bool = True
     """Whether a connection may carry several requests."""
+    write_timeout: Timeout = 0.0
+    """Without effect: answers are a few hundred bytes."""
 
     @field_validator("traces_url_path", "logs_url_path", "metrics_url_path")
     @classmethod
     def _absolute(cls, path: str) -> str:
         return path if path.startswith("/") else f"/{path}"
+
+    def without_effect(self) -> Iterator[str]:
+        yield from super().without_effect()
+        if self.write_timeout:
+            yield "write_timeout has no effect; answers are a few hundred bytes"
+        if not self.cors.allowed_origins and self.cors.model_fields_set:
+            yield "cors has no effect without allowed_origins"
 
 
 class Protocols(Settings):

@@ -177,3 +177,30 @@ def test_what_has_no_effect_is_told() -> None:
         "the log is bounded by file_storage::max_bytes and when_full",
         "service::telemetry::metrics has no effect; this version publishes no metrics",
     ]
+
+
+def test_workers_cannot_share_a_socket_in_the_file_system() -> None:
+    text = """\
+receivers: {otlp: {protocols: {grpc: {transport: unix, endpoint: /run/otlp.sock}}}}
+exporters: {debug: }
+service:
+  workers: 2
+  pipelines: {traces: {receivers: [otlp], exporters: [debug]}}
+"""
+    with pytest.raises(InvalidConfiguration) as refused:
+        load_config(["c.yaml"], read=lambda _: text)
+    assert (
+        "receivers::otlp::protocols::grpc::endpoint: one process can listen on a socket in the file system, and "
+        "service::workers is 2"
+    ) in str(refused.value)
+
+
+def test_what_a_receiver_ignores_is_told_with_its_place() -> None:
+    text = """\
+receivers: {otlp: {protocols: {grpc: {read_buffer_size: 1024}}}}
+exporters: {debug: }
+service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
+"""
+    assert list(without_effect(load_config(["c.yaml"], read=lambda _: text))) == [
+        "receivers::otlp::protocols::grpc::read_buffer_size has no effect; gRPC's library sizes its buffers itself"
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
+import cramjam
 import zstandard
 
 
@@ -21,3 +22,13 @@ def gzip_bomb(mebibytes: int) -> bytes:
 def zstd_bomb(mebibytes: int) -> bytes:
     """Zeros, about a thirty-thousandth of their size."""
     return zstandard.compress(bytes(mebibytes << 20))
+
+
+def snappy_block(data: bytes) -> bytes:
+    """One block, as Go's `snappy.Encode` makes it."""
+    return bytes(cramjam.snappy.compress_raw(data))
+
+
+def snappy_frames(data: bytes) -> bytes:
+    """The framing format, as Go's `snappy.NewBufferedWriter` makes it."""
+    return bytes(cramjam.snappy.compress(data))

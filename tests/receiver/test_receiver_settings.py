@@ -25,6 +25,30 @@ def test_a_protocol_that_is_only_named_has_defaults() -> None:
     assert protocols.http.read_header_timeout == 10.0
 
 
+def test_keys_of_the_collector_that_change_nothing_are_taken_and_told() -> None:
+    protocols = load(
+        {
+            "grpc": {"include_metadata": True, "read_buffer_size": 524288, "middlewares": []},
+            "http": {"write_timeout": "30s", "cors": {"allowed_headers": ["X-A"]}},
+        }
+    ).protocols
+    assert protocols.grpc is not None
+    assert protocols.http is not None
+    assert list(protocols.grpc.without_effect()) == [
+        "include_metadata has no effect; processors are shown no headers",
+        "read_buffer_size has no effect; gRPC's library sizes its buffers itself",
+    ]
+    assert list(protocols.http.without_effect()) == [
+        "write_timeout has no effect; answers are a few hundred bytes",
+        "cors has no effect without allowed_origins",
+    ]
+
+
+def test_middlewares_are_refused_by_name() -> None:
+    with pytest.raises(ValidationError, match="middlewares are not supported; take the key out"):
+        load({"http": {"middlewares": [{"id": "limitermiddleware"}]}})
+
+
 def test_a_protocol_that_is_not_named_is_off() -> None:
     assert load({"http": {}}).protocols.grpc is None
 
