@@ -7,7 +7,6 @@ has somewhere to go. Stop: not ready, receivers, pipeline, API, health check.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import gc
 import logging
 import shutil
@@ -56,6 +55,9 @@ from spanledger.processors.python import load_function
 from spanledger.receiver.listen import UNIX
 from spanledger.receiver.wire import COMPILED, decode
 from spanledger.settings import split_endpoint
+from spanledger.telemetry.metrics import collect, declarations
+from spanledger.telemetry.metrics.readers import MetricsReaders
+from spanledger.telemetry.metrics.samples import Samples
 from spanledger.workers.link import Report, WorkerEnd
 from spanledger.workers.take_over import TakeOver, folder_of
 
@@ -97,6 +99,8 @@ class Service:
         self._waiting: set[asyncio.Task[None]] = set()
         self._take_over: asyncio.Task[None] | None = None
         self._intake: ProcessingIntake | None = None
+        self._chains: dict[Signal, Chain | None] = {}
+        self._readers: MetricsReaders | None = None
         self._has_pipeline = False
         self._not_ready: str | None = "starting"
 
@@ -148,7 +152,7 @@ class Service:
         """The processors of a signal's pipelines, None without any."""
         chain = chain_of(self._config, self._registry, signal)
         made: list[Processor] = [self._of_processor(id_, self._factory(Kind.PROCESSORS, id_)) for id_ in chain]
-        return Chain(made) if made else None
+        return Chain(made, list(map(str, chain))) if made else None
 
     # Start and stop.
 
@@ -178,7 +182,7 @@ class Service:
                 if id_.type == MAINTENANCE and self._worker in (None, 0):
                     self._maintenance = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], *self._kept_stores())
                     await self._maintenance.start()
-            chains = {signal: self._chain(signal) for signal in Signal}
+            self._chains = chains = {signal: self._chain(signal) for signal in Signal}
             self._intake = ProcessingIntake(
                 self.pipeline.intake, {signal: chain for signal, chain in chains.items() if chain}, decode_body
             )
@@ -192,10 +196,13 @@ class Service:
                     signals=signals,
                     reuse_port=self._worker is not None,
                     in_flight_bytes=in_flight_bytes(self._config),
-                    drain_rate=lambda: self.pipeline.status().log.drain_rate,
+                    drain_rate=self.pipeline.drain_rate,
                 )
                 await self._started(Kind.RECEIVERS, id_, receiver.start())
                 self._receivers[id_] = receiver
+            if self._worker is None:  # else the supervisor has them
+                self._readers = MetricsReaders(self._config.telemetry, self.samples)
+                await self._readers.start()
         except BaseException:
             await self.stop(0)
             raise
@@ -215,6 +222,8 @@ class Service:
             self._intake.close()
         if self._maintenance is not None:
             await self._maintenance.stop()
+        if self._readers is not None:
+            await self._readers.stop()
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
@@ -319,11 +328,32 @@ class Service:
         """Counts of the pipeline, as plain values."""
         if not self._has_pipeline:
             return {}
-        return {"pipeline": dataclasses.asdict(self.pipeline.status())}
+        return {"pipeline": self.pipeline.status().counts()}
 
     def report(self) -> Report:
         """For the supervisor."""
-        return Report(self.not_ready(), self.endpoints(), self.status())
+        return Report(self.not_ready(), self.endpoints(), self.status(), self.samples().to_plain())
+
+    def samples(self) -> Samples:
+        """Values of all metrics."""
+        samples = Samples()
+        collect.add_process(samples)
+        samples.add(declarations.READY, int(self.not_ready() is None))
+        for id_, receiver in self._receivers.items():
+            for transport, (traffic, admission) in receiver.listeners.items():
+                collect.add_listener(samples, str(id_), transport, traffic, admission)
+        for signal, chain in self._chains.items():
+            if chain is not None:
+                collect.add_processors(samples, signal, chain.counts)
+        for name, authenticator in self._authenticators.items():
+            if name:
+                samples.add(declarations.AUTH_REFUSED, getattr(authenticator, "refused", 0), name)
+        if self._has_pipeline:
+            status = self.pipeline.status()
+            collect.add_pipeline(samples, status)
+            for id_ in used(self._config, Kind.EXPORTERS):
+                collect.add_exporter(samples, str(id_), signals_of_exporter(self._config, id_), status)
+        return samples
 
     def endpoints(self) -> dict[str, str]:
         """Name → where it listens, of everything that listens."""
@@ -336,7 +366,7 @@ class Service:
         for id_, extension in self._extensions.items():
             if extension.address is not None:
                 found[str(id_)] = f"http://{extension.address}"
-        return found
+        return found | (self._readers.endpoints() if self._readers is not None else {})
 
 
 def _with_log_in(settings: PipelineSettings, folder: Path) -> PipelineSettings:
@@ -430,6 +460,8 @@ async def serve(
     else:
         logger.info("stopping", extra={"grace": f"{grace_seconds:g}s"})
     drained = await _stop(service, grace_seconds, at_once)
+    if supervisor is not None:
+        await supervisor.tell(service.report())  # the last counts
     if failure.done() and not failure.cancelled():
         failure.result()
     return drained

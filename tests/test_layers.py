@@ -24,7 +24,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporters": {"model", "errors", "settings", "_version"},
     "pipeline": {"model", "errors", "settings", "mapping", "exporters.base"},
     "api": {"model", "errors", "settings", "access", "exporters", "_version"},
-    "telemetry": {"model", "errors", "settings", "_version"},
+    "telemetry": {
+        *("model", "errors", "settings", "_version"),
+        *("pipeline.status", "processors.counts", "receiver.admission", "receiver.traffic"),
+    },
     "config": {
         *("model", "errors", "settings", "telemetry", "access", "processors"),
         *("receiver", "mapping", "pipeline", "exporters", "api"),

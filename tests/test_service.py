@@ -117,6 +117,35 @@ async def test_the_status_counts_what_was_accepted(tmp_path: Path) -> None:
     await service.stop(0)
 
 
+async def test_what_it_did_is_told_to_prometheus(tmp_path: Path) -> None:
+    file = tmp_path / "spanledger.yaml"
+    reader = 'telemetry: {metrics: {level: detailed, address: "127.0.0.1:0"}}'
+    text = CONFIG.format(folder=tmp_path).replace("service:\n", f"service:\n  {reader}\n")
+    file.write_text(text)
+    service = Service(load_config([file], env={}))
+    await service.start()
+    assert await post(service, "/v1/traces", span_body("00f067aa0ba902b7", "gpt-4o-mini")) == 200
+    assert await post(service, "/v1/metrics", b"{") == 400
+    await service.pipeline.drained()
+    url = service.endpoints()["metrics"]
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        lines = set((await response.text()).splitlines())
+    await service.stop(0)
+    assert lines >= {
+        'otelcol_receiver_accepted_spans_total{receiver="otlp",transport="http"} 1.0',
+        'otelcol_exporter_sent_spans_total{exporter="file/runs"} 1.0',
+        'otelcol_exporter_send_failed_spans_total{exporter="file/runs"} 0.0',
+        'otelcol_exporter_queue_size{data_type="traces",exporter="file/runs"} 0.0',
+        'spanledger_receiver_refused_requests_total{reason="invalid",receiver="otlp",transport="http"} 1.0',
+        'spanledger_exporter_state{exporter="file/runs",state="running"} 1.0',
+        'spanledger_mapping_records_total{kind="llm"} 1.0',
+        'spanledger_project_accepted_items_total{project="default"} 1.0',
+        "spanledger_log_commit_seconds_count 1.0",
+        "spanledger_trace_memory_traces 1.0",
+        "spanledger_ready 1.0",
+    }
+
+
 KEYED = """\
 receivers:
   otlp:

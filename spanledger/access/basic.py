@@ -65,6 +65,11 @@ class BasicAuth(Authenticator):
         """Look at the file now; whether a change was taken over."""
         return self._file is not None and self._file.look()
 
+    @property
+    def refused(self) -> int:
+        """Requests refused so far."""
+        return self._audit.refused
+
     def authenticate(self, headers: Mapping[str, str]) -> Caller | Awaitable[Caller]:
         word, _, encoded = headers.get(AUTHORIZATION, "").strip().partition(" ")
         pair = basic_pair(encoded.strip()) if word.lower() == "basic" and len(encoded) <= LONGEST else None

@@ -41,6 +41,11 @@ class BearerTokenAuth(Authenticator):
         if self._file is not None:
             await self._file.stop()
 
+    @property
+    def refused(self) -> int:
+        """Requests refused so far."""
+        return self._audit.refused
+
     def authenticate(self, headers: Mapping[str, str]) -> Caller:
         given = headers.get(self._header, "").strip()
         if not given or len(given) > LONGEST:

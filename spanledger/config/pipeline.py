@@ -92,8 +92,8 @@ def without_effect(config: Config) -> Iterator[str]:
         for id_, settings in used(config, kind).items():
             yield from _without_effect(settings, f"{kind}::{id_}")
     telemetry = config.telemetry
-    if {"address", "readers", "views"} & telemetry.metrics.model_fields_set:
-        yield "service::telemetry::metrics has no effect; this version publishes no metrics"
+    if telemetry.metrics.views:
+        yield "service::telemetry::metrics::views has no effect"
     if telemetry.traces.model_fields_set:
         yield "service::telemetry::traces has no effect; this version traces nothing of its own"
 

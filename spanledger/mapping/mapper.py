@@ -147,6 +147,10 @@ class Mapper:
         self._evict(now_ns)
         return records
 
+    def remembered(self) -> tuple[int, int, int]:
+        """How many traces and items are remembered, and roughly in how many bytes."""
+        return len(self._traces), self._items, self._bytes
+
     def _trace(self, project_id: str, trace_id: str) -> _Trace:
         key = (project_id, trace_id)
         trace = self._traces.get(key)

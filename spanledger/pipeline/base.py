@@ -144,6 +144,10 @@ class Log(ABC):
         """Letters with id > after, oldest first."""
 
     @abstractmethod
+    def bytes_after(self, seq: int) -> int:
+        """Bytes of the entries behind a place, too many by at most a block of the index. Answers at once."""
+
+    @abstractmethod
     def status(self) -> LogStatus:
         """Counts since `open`, and what is kept now."""
 

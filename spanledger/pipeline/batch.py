@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from spanledger.model.received import Signal
 from spanledger.model.records import Record
 from spanledger.pipeline.dead_letters import record_key
 
@@ -27,6 +28,9 @@ class Share:
     """How many are in batches already."""
     open: int = 0
     """How many are neither written nor dead."""
+    signal: Signal = Signal.TRACES
+    items: int = 0
+    """Spans, log records or data points of the entry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from typing import Final
 
 from spanledger.errors import SpanledgerError, StoreUnavailable
 from spanledger.exporters.base import Exporter, WriteResult
+from spanledger.model.received import Signal
 from spanledger.model.records import Record
 from spanledger.pipeline.backoff import Backoff
 from spanledger.pipeline.base import Log
 from spanledger.pipeline.batch import Batch, Pending, Share, token_of
 from spanledger.pipeline.clock import Clock, wait
-from spanledger.pipeline.dead_letters import DeadLetter, describe, letter_of_record
+from spanledger.pipeline.dead_letters import describe, letter_of_record
+from spanledger.pipeline.delivery_counts import DeliveryCounts
 from spanledger.pipeline.log_limit import LogLimit
 from spanledger.pipeline.settings import DeliverySettings
 from spanledger.pipeline.status import ExporterState, ExporterStatus
@@ -74,6 +76,7 @@ class Delivery:
         self._announced = False
         self._last_error: str | None = None
         self._delivered_ns = 0
+        self._counts = DeliveryCounts()
         self._written = self._batches = self._retries = self._dead = self._in_flight = 0
 
     # What a feed sees.
@@ -83,11 +86,22 @@ class Delivery:
         """Whether the buffer holds all it may."""
         return self._buffered_bytes >= self._settings.buffer_bytes
 
-    def offer(self, seq: int, received_ns: int, records: Sequence[Record], size: int) -> None:
-        """Take the records of the next entry, whose body has `size` bytes. What was offered already is passed over."""
+    def offer(
+        self,
+        seq: int,
+        received_ns: int,
+        records: Sequence[Record],
+        size: int,
+        *,
+        signal: Signal = Signal.TRACES,
+        items: int = 0,
+    ) -> None:
+        """Take the records of the next entry, whose body has `size` bytes and so many items. What was offered already
+        is passed over."""
         if seq <= self.position:
             return
         if not records:
+            self._counts.done(signal, items)
             self.pass_over(seq)
             return
         self.position = seq
@@ -98,6 +112,8 @@ class Delivery:
             size // len(records) + _RECORD_OVERHEAD,
             self._clock.monotonic(),
             open=len(records),
+            signal=signal,
+            items=items,
         )
         first = not self._pending.records
         self._shares.append(share)
@@ -175,6 +191,10 @@ class Delivery:
             oldest_age=max(self._clock.time_ns() - oldest_ns, 0) / 1e9 if oldest_ns else 0.0,
             catching_up=self.catching_up,
             last_error=self._last_error,
+            sent=dict(self._counts.sent),
+            failed=dict(self._counts.failed),
+            waiting_bytes=self._log.bytes_after(self.cursor) if lag else 0,
+            write_seconds=self._counts.write_seconds.copy(),
         )
 
     async def _start(self) -> bool:
@@ -240,6 +260,7 @@ class Delivery:
         moved = False
         while self._shares and not self._shares[0].open:
             done = self._shares.popleft()
+            self._counts.done(done.signal, done.items)
             self.cursor, self._delivered_ns = done.through, done.received_ns
             moved = True
         self._freed.set()
@@ -277,6 +298,7 @@ class Delivery:
 
     async def _attempt(self, records: Sequence[Record], token: str) -> WriteResult | Exception:
         """What the exporter answered, or how it broke."""
+        began = self._clock.monotonic()
         try:
             return await self._exporter.write(records, token)
         except _AWAY as error:
@@ -292,10 +314,12 @@ class Delivery:
             if left_out is not None:
                 logger.exception("exporter %s broke on %d records%s", self.name, len(records), left_out)
             return error
+        finally:
+            self._counts.write_seconds.add(self._clock.monotonic() - began)
 
     async def _bisect(self, records: Sequence[Record], error: Exception) -> None:
         if len(records) == 1:
-            await self._bury([letter_of_record(self.name, records[0], describe(error))])
+            await self._bury(records, [describe(error)])
             return
         middle = len(records) // 2
         for part in (records[:middle], records[middle:]):
@@ -309,11 +333,14 @@ class Delivery:
             if left_out is not None:
                 reason = next(iter(reasons.values()))
                 logger.error("exporter %s rejects %d records, e.g.: %s%s", self.name, len(reasons), reason, left_out)
-            await self._bury([letter_of_record(self.name, records[at], reasons[at]) for at in sorted(reasons)])
+            dead = sorted(reasons)
+            await self._bury([records[at] for at in dead], [reasons[at] for at in dead])
 
-    async def _bury(self, letters: Sequence[DeadLetter]) -> None:
+    async def _bury(self, records: Sequence[Record], reasons: Sequence[str]) -> None:
+        letters = [letter_of_record(self.name, *pair) for pair in zip(records, reasons, strict=True)]
         await self._log.bury(letters, self._clock)
         self._dead += len(letters)
+        self._counts.dead(records)
 
     async def _pause(self, seconds: float, *, may_be_cut: bool) -> None:
         pause = asyncio.Event()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from spanledger.errors import LogError, PayloadError
-from spanledger.model.received import Decode, Item
+from spanledger.model.received import Decode, Item, Signal
 from spanledger.pipeline.base import Entry, Log, Mapper
 from spanledger.pipeline.clock import Clock, sleep
 from spanledger.pipeline.dead_letters import DeadLetter, describe, letter_of_entry, letter_of_item
 from spanledger.pipeline.delivery import Delivery
 from spanledger.pipeline.intake import LogIntake
 from spanledger.pipeline.log_limit import LogLimit
+from spanledger.pipeline.mapping_counts import MappingCounts
 from spanledger.pipeline.safe_mapper import SafeMapper
 
 logger = logging.getLogger(__name__)
@@ -29,15 +31,6 @@ _LOG_RETRY_INTERVAL: Final = 1.0
 
 
 _Result = TypeVar("_Result")
-
-
-class MappingCounts:
-    """What all feeds of a pipeline did."""
-
-    __slots__ = ("entries", "records", "unmappable")
-
-    def __init__(self) -> None:
-        self.entries = self.records = self.unmappable = 0
 
 
 class Feed:
@@ -98,12 +91,18 @@ class Feed:
             held = self._intake.take(self.position) if self._intake is not None else None
             if held is not None:
                 received = held.received
-                await self._map(received.project_id, received.items, held.seq, held.received_ns, len(received.body))
+                await self._map(
+                    received.project_id, received.signal, received.items, held.seq, held.received_ns, len(received.body)
+                )
             elif self.position < self._end:
                 await self._read_on()
             else:
                 self._wake.clear()
                 await self._wake.wait()
+
+    def remembered(self) -> tuple[int, int, int]:
+        """Traces, items and rough bytes in the mapper's memory."""
+        return self._mapper.remembered()
 
     @property
     def _arrived(self) -> bool:
@@ -156,22 +155,24 @@ class Feed:
             items, letters = await self._beside(len(entry.body), self._items, entry)
             if letters:
                 await self._log.bury(letters, self._clock)
-            await self._map(entry.project_id, items, entry.seq, entry.received_ns, len(entry.body))
+            await self._map(entry.project_id, entry.signal, items, entry.seq, entry.received_ns, len(entry.body))
         for delivery in self._deliveries:
             delivery.pass_over(chunk.through)
         self.position = max(self.position, chunk.through)
 
-    async def _map(self, project_id: str, items: Sequence[Item], seq: int, received_ns: int, size: int) -> None:
+    async def _map(
+        self, project_id: str, signal: Signal, items: Sequence[Item], seq: int, received_ns: int, size: int
+    ) -> None:
+        began = time.perf_counter()
         mapped = await self._beside(size, self._mapper.add, project_id, items, received_ns)
+        self._counts.note(mapped.records, time.perf_counter() - began)
         if mapped.unmappable:
             letters = [letter_of_item(project_id, seq, at, items[at], reason) for at, reason in mapped.unmappable]
             await self._log.bury(letters, self._clock)
             self._counts.unmappable += len(letters)
         for delivery in self._deliveries:
-            delivery.offer(seq, received_ns, mapped.records, size)
+            delivery.offer(seq, received_ns, mapped.records, size, signal=signal, items=len(items))
         self.position = seq
-        self._counts.entries += 1
-        self._counts.records += len(mapped.records)
         await self._yield(size)
 
     def _items(self, entry: Entry) -> tuple[Sequence[Item], list[DeadLetter]]:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from spanledger.errors import Overloaded
-from spanledger.model.received import Intake, Received
+from spanledger.errors import Overloaded, SpanledgerError
+from spanledger.model.received import Intake, Received, Signal
 from spanledger.pipeline.base import Committed, Log
 
 _STOPPING_DELAY: Final = 2.0
@@ -42,6 +42,8 @@ class LogIntake(Intake):
         self._idle = asyncio.Event()
         self.requests = 0
         self.items = 0
+        self.refused = dict.fromkeys(Signal, 0)
+        """Items that the log did not take."""
         self.listener: Callable[[], None] = lambda: None
         """Called after each commit."""
 
@@ -71,6 +73,9 @@ class LogIntake(Intake):
         self._appending += 1
         try:
             await self._log.append(received)
+        except SpanledgerError:
+            self.refused[received.signal] += len(received.items)
+            raise
         finally:
             self._appending -= 1
             if not self._appending:

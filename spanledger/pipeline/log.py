@@ -290,6 +290,9 @@ class DurableLog(Log):
     async def dead_letters(self, after: int = 0, limit: int = 100) -> list[StoredLetter]:
         return await self._run(lambda file: file.dead_letters.list(after, limit))
 
+    def bytes_after(self, seq: int) -> int:
+        return sum(segment.bytes - segment.bytes_before(seq) for segment in self._file.segments)
+
     def status(self) -> LogStatus:
         return LogStatus(
             entries_appended=self._appended,
@@ -305,6 +308,7 @@ class DurableLog(Log):
             dead_letters=self._dead_letters,
             dead_letters_dropped=self._dead_letters_dropped,
             drain_rate=self._capacity.drain_rate(),
+            commit_seconds=self._file.commit_seconds.copy(),
         )
 
     def _open_writer(self) -> LogWriter:

@@ -12,11 +12,13 @@ import errno
 import logging
 import os
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from spanledger.errors import LogError
+from spanledger.model.distribution import Distribution
 from spanledger.pipeline.base import Entry
 from spanledger.pipeline.cursor_file import CursorFile
 from spanledger.pipeline.dead_letters import DeadLetter, letter_of_entry
@@ -29,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 _OLD_LOG: Final = "log.db"
 """The log of the first, unreleased versions, in SQLite."""
+_COMMIT_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Seconds."""
 _SEGMENTS: Final = 8
 """A log has room for so many segments at least, so that it gives room back in steps that are small beside its bound."""
 
@@ -78,6 +82,8 @@ class LogFile:
         self._cursors = CursorFile(settings.directory)
         self._salt = b""
         self.dead_letters = LetterBox(settings.directory, settings.dead_letters_max_bytes)
+        self.commit_seconds = Distribution(_COMMIT_BOUNDS)
+        """How long appends took, with their sync."""
         self.segments: tuple[Segment, ...] = ()
         """In order. Another thread may take them as they are."""
         self.head = 0
@@ -158,6 +164,7 @@ class LogFile:
     def append(self, entries: Sequence[Entry]) -> None:
         """Append entries and sync them. Raises `OSError`, and `NoRoom` before the disk is full to the last byte;
         nothing was kept then."""
+        began = time.perf_counter()
         disk = os.statvfs(self._directory)
         needed = self._settings.min_free_bytes + sum(entry.size for entry in entries)
         if self._settings.min_free_bytes and disk.f_bavail * disk.f_frsize < needed:
@@ -177,6 +184,7 @@ class LogFile:
             self.segments = (*self.segments, active)
         else:
             active.append(entries)
+        self.commit_seconds.add(time.perf_counter() - began)
 
     def trim(self, *, keep_warm_up: bool) -> int:
         """Delete what every cursor passed; the bytes freed."""

@@ -161,6 +161,9 @@ class MemoryLog(Log):
     async def dead_letters(self, after: int = 0, limit: int = 100) -> list[StoredLetter]:
         return [stored for stored in self._letters if stored.id > after][:limit]
 
+    def bytes_after(self, seq: int) -> int:
+        return sum(entry.size for entry in self._entries[self._index_after(seq) :])
+
     def status(self) -> LogStatus:
         return LogStatus(
             entries_appended=self._appended,

@@ -14,12 +14,13 @@ from spanledger.model.received import Decode, Intake
 from spanledger.pipeline.base import Log, Mapper
 from spanledger.pipeline.clock import Clock, SystemClock, sleep, wait
 from spanledger.pipeline.delivery import Delivery
-from spanledger.pipeline.feed import Feed, MappingCounts
+from spanledger.pipeline.feed import Feed
 from spanledger.pipeline.intake import LogIntake
 from spanledger.pipeline.log import DurableLog
+from spanledger.pipeline.mapping_counts import MappingCounts
 from spanledger.pipeline.memory_log import MemoryLog
 from spanledger.pipeline.settings import DeliverySettings, Durability, PipelineSettings
-from spanledger.pipeline.status import PipelineStatus
+from spanledger.pipeline.status import MappingStatus, PipelineStatus
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Pipeline:
         self._intake = LogIntake(log, self._settings.handoff_bytes)
         self._deliveries: dict[str, Delivery] = {}
         self._counts = MappingCounts()
+        self._live: Feed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._cursors_moved = asyncio.Event()
         self._saved: dict[str, int] = {}
@@ -153,7 +155,19 @@ class Pipeline:
             unmappable_items=self._counts.unmappable,
             log=self._log.status(),
             exporters={name: delivery.status() for name, delivery in self._deliveries.items()},
+            mapping=self._mapping_status(),
+            refused_items=dict(self._intake.refused),
         )
+
+    def drain_rate(self) -> float:
+        """Bytes a second that left the log lately."""
+        return self._log.status().drain_rate
+
+    def _mapping_status(self) -> MappingStatus:
+        counts = self._counts
+        traces, items, size = self._live.remembered() if self._live is not None else (0, 0, 0)
+        tables = (dict(counts.kinds), dict(counts.dialects), dict(counts.unpriced))
+        return MappingStatus(counts.seconds, *tables, traces, items, size)
 
     # Feeds.
 
@@ -163,7 +177,7 @@ class Pipeline:
         deliveries = list(self._deliveries.values())
         reach = await self._log.warm_up_start(max(delivery.position for delivery in deliveries))
         near = [delivery for delivery in deliveries if delivery.position >= reach]
-        live = Feed(
+        self._live = live = Feed(
             self._log,
             self._decode,
             self._new_mapper,

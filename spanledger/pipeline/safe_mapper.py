@@ -13,6 +13,7 @@ from spanledger.pipeline.batch import newest_versions
 from spanledger.pipeline.clock import Clock
 from spanledger.pipeline.dead_letters import describe
 from spanledger.pipeline.log_limit import LogLimit
+from spanledger.pipeline.mapping_counts import Remembering
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,10 @@ class SafeMapper:
             if left_out is not None:
                 logger.exception("items of project %s cannot be mapped%s", project_id, left_out)
         return self._add_carefully(project_id, items, now_ns)
+
+    def remembered(self) -> tuple[int, int, int]:
+        """Traces, items and rough bytes that the mapper remembers; zeros where it does not tell."""
+        return self._mapper.remembered() if isinstance(self._mapper, Remembering) else (0, 0, 0)
 
     def _add_carefully(self, project_id: str, items: Sequence[Item], now_ns: int) -> Mapped:
         mapped = Mapped()

@@ -314,6 +314,14 @@ class Segment:
             entries, size = entries + 1, size + head.size
         return Place(entries, size)
 
+    def bytes_before(self, seq: int) -> int:
+        """About as `place_after`, too few by at most the bytes between two marks, and without a look at the file."""
+        if seq >= self.last_seq:
+            return self.bytes
+        if seq < self.first_seq or not self._marks.seqs:
+            return 0
+        return self._marks.bytes[self._mark(seq)]
+
     def received_after(self, seq: int) -> int | None:
         """When the first entry behind `seq` was received; None when there is none."""
         if seq >= self.last_seq or not self._marks.seqs:

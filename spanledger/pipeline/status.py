@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any
+
+from spanledger.model.distribution import Distribution
+from spanledger.model.received import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class LogStatus:
     dead_letters_dropped: int
     drain_rate: float
     """Bytes per second that left the log lately."""
+    commit_seconds: Distribution | None = None
+    """How long commits took, writing and syncing; None where nothing is synced."""
 
 
 class ExporterState(StrEnum):
@@ -70,6 +76,28 @@ class ExporterStatus:
     catching_up: bool
     """Whether it is fed from the log on its own, behind the others."""
     last_error: str | None
+    sent: Mapping[Signal, int] = field(default_factory=dict)
+    """Items of the entries that it is done with, less records that became dead letters."""
+    failed: Mapping[Signal, int] = field(default_factory=dict)
+    """Records that became dead letters, by the signal they count for."""
+    waiting_bytes: int = 0
+    """Bytes of the entries behind its cursor, too many by at most a block of the log's index."""
+    write_seconds: Distribution | None = None
+    """How long its attempts to write took."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappingStatus:
+    """Of the mapping stage; see `MappingCounts`."""
+
+    seconds: float
+    kinds: Mapping[str, int]
+    dialects: Mapping[str, int]
+    unpriced: Mapping[str, int]
+    traces: int
+    """Traces that the live mapper remembers, their items, and rough bytes."""
+    items: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +113,14 @@ class PipelineStatus:
     """Items given to the dead letters because the mapper raised."""
     log: LogStatus
     exporters: Mapping[str, ExporterStatus]
+    mapping: MappingStatus
+    refused_items: Mapping[Signal, int]
+    """Items of requests that the log did not take."""
+
+    def counts(self) -> dict[str, Any]:
+        """As plain values, without what is for metrics alone."""
+        plain = asdict(self)
+        plain["log"].pop("commit_seconds")
+        for exporter in plain["exporters"].values():
+            exporter.pop("write_seconds")
+        return plain

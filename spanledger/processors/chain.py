@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from spanledger.errors import PayloadError
 from spanledger.model.received import Encoding, Signal
 from spanledger.processors.base import Processor, ProcessorError
+from spanledger.processors.counts import ProcessorCounts
 from spanledger.processors.messages import parse
 from spanledger.processors.walk import count
 
@@ -14,18 +16,27 @@ from spanledger.processors.walk import count
 class Chain:
     """Processors in the order of a pipeline."""
 
-    def __init__(self, processors: Sequence[Processor]) -> None:
-        self._processors = tuple(processors)
+    def __init__(self, processors: Sequence[Processor], names: Sequence[str] | None = None) -> None:
+        """`names`: ids of the processors, for their counts; by default their classes'."""
+        names = [type(processor).__name__ for processor in processors] if names is None else names
+        self.counts = tuple(map(ProcessorCounts, names))
+        self._processors = tuple(zip(processors, self.counts, strict=True))
 
     def apply(self, signal: Signal, encoding: Encoding, body: bytes) -> bytes | None:
         """What the processors leave, as protobuf; None when that is nothing. Raises `PayloadError` for a body that
         they cannot read and one that a processor gives up."""
         request = parse(signal, encoding, body)
-        for processor in self._processors:
+        items = count(signal, request)
+        for processor, counts in self._processors:
+            counts.incoming += items
+            began = time.perf_counter()
             try:
                 processor.process(signal, request)
             except ProcessorError as problem:
                 raise PayloadError(str(problem)) from None
-            if not count(signal, request):
+            counts.seconds.add(time.perf_counter() - began)
+            items = count(signal, request)
+            counts.outgoing += items
+            if not items:
                 return None
         return bytes(request.SerializeToString())

@@ -20,6 +20,7 @@ from spanledger.model.keys import KeyTable
 from spanledger.model.received import Decoded, Encoding, Intake, Received, Signal
 from spanledger.receiver.admission import Turnstile
 from spanledger.receiver.status import shortened
+from spanledger.receiver.traffic import Traffic
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits, decode
 
 _log = logging.getLogger(__name__)
@@ -58,9 +59,9 @@ class Exports:
         """Before a body of so many bytes (None: unknown) is read: raises `Overloaded` when it would be refused."""
         self._intake.check_room(size)
 
-    async def take(self, sender: Sender, signal: Signal, encoding: Encoding, body: bytes) -> bytes:
-        """The response message of a request, in the request's encoding, once what it holds is safe. Raises
-        `PayloadError` when nothing in it can be used, and what the intake raises."""
+    async def take(self, sender: Sender, signal: Signal, encoding: Encoding, body: bytes, traffic: Traffic) -> bytes:
+        """The response message of a request, in the request's encoding, once what it holds is safe; items are counted
+        in `traffic`. Raises `PayloadError` when nothing in it can be used, and what the intake raises."""
         received_ns = time.time_ns()
         size = len(body)
         if not self._turnstile.pass_at_once(size):
@@ -69,8 +70,13 @@ class Exports:
             decoded = await self._decode(signal, encoding, body)
             if decoded.items:
                 received = Received(sender.project_id, signal, encoding, body, decoded.items, received_ns)
-                await self._intake.accept(received)
+                try:
+                    await self._intake.accept(received)
+                except Exception as problem:
+                    traffic.turn_away(signal, len(decoded.items), problem)
+                    raise
                 sender.charge(len(decoded.items), size)
+            traffic.accept(signal, sender.project_id, len(decoded.items), len(decoded.rejected), size)
         finally:
             self._turnstile.leave(size)
         if not decoded.rejected:

@@ -28,6 +28,7 @@ from spanledger.receiver.settings import MEBIBYTE, GrpcSettings
 from spanledger.receiver.slow_messages import SlowMessages
 from spanledger.receiver.status import Failure, failure_of
 from spanledger.receiver.tls import Certificates
+from spanledger.receiver.traffic import Traffic
 from spanledger.settings import split_endpoint
 
 _SIGNALS: Final = {
@@ -59,7 +60,8 @@ class GrpcServer:
         self, settings: GrpcSettings, exports: Exports, authenticator: Authenticator, admission: Admission
     ) -> None:
         self._settings = settings
-        self._methods = _Methods(settings, exports, authenticator, admission)
+        self.traffic = Traffic()
+        self._methods = _Methods(settings, exports, authenticator, admission, self.traffic)
         self._server: grpc.aio.Server | None = None
         self.address: str | None = None
         """`host:port` or `unix:/path`, once started."""
@@ -100,8 +102,14 @@ class _Methods(GenericHandler):
     """Finds the handler of a call, when its metadata has arrived and its message has not been read."""
 
     def __init__(
-        self, settings: GrpcSettings, exports: Exports, authenticator: Authenticator, admission: Admission
+        self,
+        settings: GrpcSettings,
+        exports: Exports,
+        authenticator: Authenticator,
+        admission: Admission,
+        traffic: Traffic,
     ) -> None:
+        self._traffic = traffic
         self._read_timeout = settings.read_timeout
         self._exports = exports
         self._authenticator = authenticator
@@ -119,6 +127,7 @@ class _Methods(GenericHandler):
             self._exports.check(signal)
             self._exports.check_room(None)
         except Exception as problem:
+            self._traffic.refuse(problem, signal)
             return _refusal(failure_of(problem))
         return grpc.stream_unary_rpc_method_handler(partial(self._export, sender, signal))
 
@@ -134,8 +143,9 @@ class _Methods(GenericHandler):
                 sender = await sender
             with self._admission.reserve(_UNASKED) as reservation:
                 body = await _Message(context, reservation, self._slow, self._read_timeout).read()
-                return await self._exports.take(sender, signal, Encoding.PROTOBUF, body)
+                return await self._exports.take(sender, signal, Encoding.PROTOBUF, body, self._traffic)
         except Exception as problem:
+            self._traffic.refuse(problem, signal)
             answer = failure_of(problem)
         return await _abort(answer, context)
 

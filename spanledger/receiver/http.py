@@ -23,6 +23,7 @@ from spanledger.receiver.listen import UNIX, address_of, bind, bind_unix, open_f
 from spanledger.receiver.settings import HttpSettings
 from spanledger.receiver.status import Code, Failure, failure, failure_of
 from spanledger.receiver.tls import HANDSHAKE_SECONDS, Certificates
+from spanledger.receiver.traffic import Traffic
 from spanledger.settings import split_endpoint
 
 _MEDIA_TYPES: Final = {Encoding.PROTOBUF: "application/x-protobuf", Encoding.JSON: "application/json"}
@@ -47,6 +48,7 @@ class HttpServer:
         self, settings: HttpSettings, exports: Exports, authenticator: Authenticator, admission: Admission
     ) -> None:
         self._settings = settings
+        self.traffic = Traffic()
         self._admission = admission
         self._exports = exports
         self._authenticator = authenticator
@@ -183,12 +185,13 @@ class HttpServer:
             self._exports.check_room(request.content_length)
             with self._admission.reserve(request.content_length or 0) as reservation:
                 body = await self._read(request, reservation)
-                answer = await self._exports.take(sender, signal, encoding, body)
+                answer = await self._exports.take(sender, signal, encoding, body, self.traffic)
         except ConnectionError:  # the sender is gone and reads no answer; raised, aiohttp would log it as our error
             response = web.Response(status=400)
             response.force_close()
             return response
         except Exception as problem:
+            self.traffic.refuse(problem, signal)
             return _failed(failure_of(problem), encoding)
         return web.Response(body=answer, headers={"Content-Type": _MEDIA_TYPES[encoding]})
 

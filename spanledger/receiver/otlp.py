@@ -19,6 +19,7 @@ from spanledger.receiver.grpc import GrpcServer
 from spanledger.receiver.http import HttpServer
 from spanledger.receiver.listen import UNIX, is_loopback
 from spanledger.receiver.settings import MEBIBYTE, GrpcSettings, OtlpReceiverSettings
+from spanledger.receiver.traffic import Traffic
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits
 from spanledger.settings import split_endpoint
 
@@ -54,6 +55,8 @@ class OtlpReceiver:
         protocols = settings.protocols
         self._grpc: GrpcServer | None = None
         self._http: HttpServer | None = None
+        self.listeners: dict[str, tuple[Traffic, Admission]] = {}
+        """Transport → what was counted, and what is in flight."""
         self._open: list[str] = []
         """Endpoints where nobody is asked who they are."""
         for protocol in (protocols.grpc, protocols.http):
@@ -66,8 +69,10 @@ class OtlpReceiver:
             admission = Admission(own * MEBIBYTE if own else in_flight_bytes, drain_rate)
             if isinstance(protocol, GrpcSettings):
                 self._grpc = GrpcServer(protocol, self._exports, authenticator, admission)
+                self.listeners["grpc"] = (self._grpc.traffic, admission)
             else:
                 self._http = HttpServer(protocol, self._exports, authenticator, admission)
+                self.listeners["http"] = (self._http.traffic, admission)
 
     @property
     def grpc_address(self) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from spanledger.settings import Duration, Endpoint, Settings
+from spanledger.telemetry.metrics.settings import MetricsSettings
 
 
 class SamplingSettings(Settings):
@@ -44,19 +45,6 @@ class LogsSettings(Settings):
     sampling: SamplingSettings = SamplingSettings()
 
 
-class MetricsSettings(Settings):
-    """`service::telemetry::metrics`: accepted; this version publishes no metrics of its own."""
-
-    level: Literal["none", "basic", "normal", "detailed"] = "normal"
-    """Accepted; without effect."""
-    address: str | None = None
-    """Accepted; without effect."""
-    readers: list[dict[str, Any]] = []
-    """Accepted; without effect."""
-    views: list[dict[str, Any]] = []
-    """Accepted; without effect."""
-
-
 class TracesSettings(Settings):
     """`service::telemetry::traces`: accepted; this version traces nothing of its own."""
 
@@ -75,7 +63,8 @@ class TelemetrySettings(Settings):
     metrics: MetricsSettings = MetricsSettings()
     traces: TracesSettings = TracesSettings()
     resource: dict[str, str | None] = {}
-    """Accepted; describes the signals above."""
+    """Attributes of the resource of own metrics, over `service.name`, `service.version` and `service.instance.id`; null
+    takes one away."""
 
 
 class ResponseBody(Settings):

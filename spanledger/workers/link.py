@@ -22,6 +22,8 @@ class Report:
     """Why it accepts nothing now; None when it does."""
     endpoints: Mapping[str, str] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
+    samples: Mapping[str, Any] = field(default_factory=dict)
+    """Values of its metrics, as `Samples.to_plain` gives them."""
 
 
 class WorkerEnd:
@@ -30,22 +32,27 @@ class WorkerEnd:
     def __init__(self, descriptor: int) -> None:
         self._socket = socket.socket(fileno=descriptor)
         self._socket.setblocking(False)
+        self._writer: asyncio.StreamWriter | None = None
 
     async def run(self, report: Callable[[], Report]) -> None:
         """Report until the supervisor is gone."""
-        reader, writer = await asyncio.open_connection(sock=self._socket)
+        reader, self._writer = await asyncio.open_connection(sock=self._socket)
         gone = asyncio.create_task(reader.read())
         try:
             while not gone.done():
-                now = report()
-                line = {"not_ready": now.not_ready, "endpoints": now.endpoints, "status": now.status}
-                with suppress(ConnectionError):
-                    writer.write(json.dumps(line, default=str).encode() + b"\n")
-                    await writer.drain()
+                await self.tell(report())
                 await asyncio.wait([gone], timeout=REPORT_INTERVAL)
         finally:
             gone.cancel()
-            writer.close()
+
+    async def tell(self, report: Report) -> None:
+        """Report once; nothing happens when the supervisor is gone."""
+        if self._writer is None:
+            return
+        line = {name: getattr(report, name) for name in Report.__slots__}
+        with suppress(ConnectionError):
+            self._writer.write(json.dumps(line, default=str).encode() + b"\n")
+            await self._writer.drain()
 
 
 class SupervisorEnd:
@@ -60,9 +67,8 @@ class SupervisorEnd:
         reader, writer = await asyncio.open_connection(sock=self._socket, limit=_LINE_AT_MOST)
         try:
             while line := await reader.readline():
-                told = json.loads(line)
-                on_report(Report(told["not_ready"], told["endpoints"], told["status"]))
-        except (ConnectionError, ValueError):
+                on_report(Report(**json.loads(line)))
+        except (ConnectionError, TypeError, ValueError):
             pass
         finally:
             writer.close()

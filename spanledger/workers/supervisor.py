@@ -15,6 +15,9 @@ from spanledger.errors import LogError, SpanledgerError
 from spanledger.pipeline.directory_lock import DirectoryLock
 from spanledger.pipeline.settings import FileStorageSettings
 from spanledger.telemetry.health import HealthCheck
+from spanledger.telemetry.metrics import collect
+from spanledger.telemetry.metrics.readers import MetricsReaders
+from spanledger.telemetry.metrics.samples import Samples
 from spanledger.telemetry.settings import HealthCheckSettings
 from spanledger.telemetry.systemd import notify
 from spanledger.workers.ports import SharedPorts
@@ -47,6 +50,7 @@ class Supervisor:
         self._runs: dict[asyncio.Task[None], Worker] = {}
         self._health: list[tuple[str, HealthCheck]] = []
         self._lock: DirectoryLock | None = None
+        self._readers = MetricsReaders(config.telemetry, self.samples)
         self._asked = 0
         self._asked_to_roll = False
 
@@ -61,6 +65,7 @@ class Supervisor:
         try:
             self._take_logs()
             await self._start_health()
+            await self._readers.start()
             self._runs = {asyncio.create_task(worker.run()): worker for worker in self.workers}
             if await self._started():
                 ready(self.endpoints())
@@ -73,6 +78,7 @@ class Supervisor:
             for worker in self.workers:
                 worker.stop(signal.SIGKILL)
             await asyncio.gather(*self._runs, return_exceptions=True)
+            await self._readers.stop()
             for _, health in self._health:
                 await health.stop()
             self._ports.close()
@@ -82,7 +88,8 @@ class Supervisor:
     def endpoints(self) -> dict[str, str]:
         """Name → where it listens."""
         found = dict(self.workers[0].endpoints)
-        return found | {name: f"http://{health.address}" for name, health in self._health}
+        found |= {name: f"http://{health.address}" for name, health in self._health}
+        return found | self._readers.endpoints()
 
     # Health.
 
@@ -97,6 +104,14 @@ class Supervisor:
     def status(self) -> dict[str, Any]:
         """Of every worker."""
         return {"workers": {str(worker.number): worker.status() for worker in self.workers}}
+
+    def samples(self) -> Samples:
+        """Values of all metrics, of all workers together."""
+        samples = Samples()
+        collect.add_process(samples)
+        for worker in self.workers:
+            samples.update(worker.samples())
+        return samples
 
     async def _start_health(self) -> None:
         for id_, settings in used(self._config, Kind.EXTENSIONS).items():

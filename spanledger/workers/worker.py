@@ -9,12 +9,17 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from spanledger.telemetry.metrics.declarations import RESTARTS
+from spanledger.telemetry.metrics.samples import Samples
 from spanledger.workers.link import Report, SupervisorEnd
 from spanledger.workers.restarts import Restarts
 
 logger = logging.getLogger(__name__)
+
+_LAST_WORDS: Final = 1.0
+"""Seconds for what a worker told before its end; its side of the link is closed then, unless it left a child."""
 
 Command: TypeAlias = Callable[[int, int], Sequence[str]]
 """The command line of the worker with this number, which finds its end of the link at this file descriptor."""
@@ -43,6 +48,8 @@ class Worker:
         self._command = command
         self._changed = changed
         self._report: Report | None = None
+        self._ended = Samples()
+        """What its processes that have ended had counted."""
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self._asked = asyncio.Event()
@@ -73,6 +80,15 @@ class Worker:
             **({"reason": told.not_ready} if told is not None and told.not_ready else {}),
             **(told.status if told is not None else {}),
         }
+
+    def samples(self) -> Samples:
+        """Values of its metrics; counters go on where the last process left them."""
+        samples = Samples()
+        samples.update(self._ended)
+        if self._report is not None:
+            samples.update(Samples.from_plain(self._report.samples))
+        samples.add(RESTARTS, self.restarts.total, str(self.number))
+        return samples
 
     async def run(self) -> None:
         """Start it, and again whenever it dies, until it is told to stop."""
@@ -133,8 +149,15 @@ class Worker:
         finally:
             self._process = None
             self._become(State.WAITING)
+            await asyncio.wait([reports], timeout=_LAST_WORDS)
             reports.cancel()
             await asyncio.gather(reports, return_exceptions=True)
+            self._keep_counters()
+
+    def _keep_counters(self) -> None:
+        if self._report is not None:
+            self._ended.update(Samples.from_plain(self._report.samples).counters())
+            self._report = None
 
     def _reported(self, report: Report) -> None:
         self._report = report

@@ -167,7 +167,7 @@ def test_what_has_no_effect_is_told() -> None:
     config = configured(
         "exporters.clickhouse.retry_on_failure={enabled: false, max_elapsed_time: 5m}",
         "exporters.clickhouse.sending_queue={queue_size: 10}",
-        "service.telemetry.metrics.address=:8888",
+        "service.telemetry.metrics.views=[{}]",
     )
     assert list(without_effect(config)) == [
         "exporters::clickhouse::retry_on_failure::enabled: false has no effect; failed writes are always repeated",
@@ -175,7 +175,7 @@ def test_what_has_no_effect_is_told() -> None:
         "nothing acknowledged is dropped after a time",
         "exporters::clickhouse::sending_queue::queue_size has no effect; "
         "the log is bounded by file_storage::max_bytes and when_full",
-        "service::telemetry::metrics has no effect; this version publishes no metrics",
+        "service::telemetry::metrics::views has no effect",
     ]
 
 

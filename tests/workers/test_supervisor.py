@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -21,6 +22,7 @@ extensions: {file_storage: {directory: ./log}, health_check: {endpoint: "127.0.0
 service:
   extensions: [file_storage, health_check]
   workers: 2
+  telemetry: {metrics: {address: "127.0.0.1:0"}}
   pipelines: {traces: {receivers: [otlp], exporters: [debug]}}
 """
 
@@ -45,6 +47,14 @@ def workers(process: Serving) -> dict[str, dict[str, Any]]:
     return found
 
 
+def accepted(process: Serving) -> int:
+    """Spans that the workers together have accepted, as Prometheus is told."""
+    with urllib.request.urlopen(process.wait_for(r"^  metrics +(\S+)")[1]) as response:
+        text = response.read().decode()
+    line = r'^otelcol_receiver_accepted_spans_total{receiver="otlp",transport="http"} (\S+)$'
+    return sum(int(float(value)) for value in re.findall(line, text, re.MULTILINE))
+
+
 def until_ready(process: Serving, unlike: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The workers, once all are ready and each of them is another process than in `unlike`."""
     for _ in range(2000):
@@ -53,6 +63,15 @@ def until_ready(process: Serving, unlike: dict[str, dict[str, Any]]) -> dict[str
             return now
         time.sleep(0.02)
     raise AssertionError(f"never ready: {now}")
+
+
+def until_counted(process: Serving, spans: int) -> None:
+    """Until the workers have told of so many spans."""
+    for _ in range(2000):
+        if accepted(process) == spans:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"never counted: {accepted(process)}")
 
 
 def test_workers_share_the_ports_and_a_dead_one_is_started_again(tmp_path: Path) -> None:
@@ -69,6 +88,7 @@ def test_workers_share_the_ports_and_a_dead_one_is_started_again(tmp_path: Path)
             )
             with urllib.request.urlopen(request) as response:
                 assert response.status == 200
+        until_counted(process, 20)
         os.kill(before["1"]["pid"], signal.SIGKILL)
         after = until_ready(process, {"1": before["1"]})
         assert after["1"]["restarts"] == 1
@@ -78,6 +98,7 @@ def test_workers_share_the_ports_and_a_dead_one_is_started_again(tmp_path: Path)
         process.process.send_signal(signal.SIGHUP)
         until_ready(process, after)
         process.wait_for("all workers are replaced")
+        assert accepted(process) == 20  # counters go on from process to process
         assert process.end() == 0
         process.wait_for("service  stopping  worker=2")
         assert {path.name for path in (tmp_path / "log").iterdir()} == {"supervisor", "worker-1", "worker-2"}

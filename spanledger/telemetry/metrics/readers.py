@@ -1,0 +1,62 @@
+"""All who read the metrics of a process, as `service::telemetry::metrics` names them."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from spanledger._version import __version__
+from spanledger.errors import ConfigError
+from spanledger.telemetry.metrics.otlp import OtlpPusher
+from spanledger.telemetry.metrics.prometheus import PrometheusServer
+from spanledger.telemetry.metrics.samples import Samples
+from spanledger.telemetry.settings import TelemetrySettings
+
+logger = logging.getLogger(__name__)
+
+_INSTANCE: Final = str(uuid.uuid4())
+
+
+def resource_attributes(settings: Mapping[str, str | None]) -> dict[str, str]:
+    """The resource of own telemetry: what the settings say over what is known; null takes away."""
+    found = {"service.name": "spanledger", "service.version": __version__, "service.instance.id": _INSTANCE, **settings}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+class MetricsReaders:
+    """Started last and stopped first, so that what they read is there."""
+
+    def __init__(self, settings: TelemetrySettings, read: Callable[[], Samples]) -> None:
+        """`read` gives all samples of now."""
+        metrics = settings.metrics
+        about = (metrics.level, resource_attributes(settings.resource), read)
+        self._asked_for = metrics.asked_for
+        self._servers = [PrometheusServer(pull, *about) for pull in metrics.pulls()]
+        self._pushers = [OtlpPusher(push, *about) for push in metrics.pushes()]
+
+    def endpoints(self) -> dict[str, str]:
+        """Name → where Prometheus reads."""
+        urls = [f"http://{server.address}/metrics" for server in self._servers]
+        return {"metrics" if number == 1 else f"metrics {number}": url for number, url in enumerate(urls, 1)}
+
+    async def start(self) -> None:
+        """Raises `ConfigError` when an address that the configuration names cannot be had."""
+        for server in list(self._servers):
+            try:
+                await server.start()
+            except ConfigError as error:
+                if self._asked_for:
+                    raise ConfigError(f"service::telemetry::metrics: {error}") from None
+                logger.warning("%s; set service::telemetry::metrics::address", error)
+                self._servers.remove(server)
+        for pusher in self._pushers:
+            await pusher.start()
+
+    async def stop(self) -> None:
+        """Send once more what is sent, and stop listening."""
+        for pusher in self._pushers:
+            await pusher.stop()
+        for server in self._servers:
+            await server.stop()
