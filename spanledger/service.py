@@ -47,10 +47,12 @@ from spanledger.mapping import KEYS, Mapper
 from spanledger.mapping.cost import PriceList
 from spanledger.model.received import Decoded, Encoding, Signal
 from spanledger.pipeline import Pipeline, create_log
+from spanledger.pipeline.raw import RawRoute, routes_of
 from spanledger.pipeline.settings import Durability, PipelineSettings, WhenFull
 from spanledger.processors.base import Processor
 from spanledger.processors.chain import Chain
 from spanledger.processors.intake import ProcessingIntake
+from spanledger.processors.messages import parse
 from spanledger.processors.python import load_function
 from spanledger.receiver.listen import UNIX
 from spanledger.receiver.wire import COMPILED, decode
@@ -75,6 +77,11 @@ _STORE_RETRY: Final = 2.0
 def decode_body(signal: Signal, encoding: Encoding, body: bytes) -> Decoded:
     """`spanledger.model.received.Decode` with the mapping's key table."""
     return decode(signal, encoding, body, KEYS)
+
+
+def to_protobuf(signal: Signal, encoding: Encoding, body: bytes) -> bytes:
+    """`spanledger.pipeline.raw.ToProtobuf`."""
+    return bytes(parse(signal, encoding, body).SerializeToString())
 
 
 class Service:
@@ -108,14 +115,35 @@ class Service:
 
     def _new_pipeline(self, settings: PipelineSettings) -> Pipeline:
         config = self._config
+        exporters = used(config, Kind.EXPORTERS)
+        delivery = {str(id_): given for id_, given in delivery_settings(config).items()}
+        raw: dict[str, RawRoute] = {}
+        for id_, given in exporters.items():
+            if self._is_raw(id_):
+                routes = self._routes(id_, given)
+                delivery |= dict.fromkeys(routes, delivery[str(id_)])
+                raw |= routes
         return Pipeline(
             create_log(settings),
             decode_body,
             partial(Mapper, config.mapping.price_list(), config.mapping.limits(), config.mapping.capture()),
-            {str(id_): self._exporter(id_, settings) for id_, settings in used(config, Kind.EXPORTERS).items()},
+            {str(id_): self._exporter(id_, given) for id_, given in exporters.items() if not self._is_raw(id_)},
             settings,
-            delivery={str(id_): settings for id_, settings in delivery_settings(config).items()},
+            delivery=delivery,
+            raw=raw,
+            to_protobuf=to_protobuf,
         )
+
+    def _is_raw(self, exporter: ComponentId) -> bool:
+        return self._registry[Kind.EXPORTERS][exporter.type].raw
+
+    def _routes(self, id_: ComponentId, settings: Any) -> dict[str, RawRoute]:
+        factory = self._factory(Kind.EXPORTERS, id_)
+        try:
+            return routes_of(str(id_), partial(factory, settings), sorted(signals_of_exporter(self._config, id_)))
+        except ConfigError as error:
+            path = (Kind.EXPORTERS, str(id_))
+            raise InvalidConfiguration([Problem(path, str(error), self._config.origin(*path))]) from error
 
     def _factory(self, kind: Kind, id_: ComponentId) -> Any:
         return self._registry[kind][id_.type].factory
@@ -382,7 +410,8 @@ def banner(config: Config, shown: Mapping[str, str], seconds: float) -> str:
     for exporter in used(config, Kind.EXPORTERS).values():
         endpoint = getattr(exporter, "endpoint", None)
         if endpoint is not None:
-            lines.append(f"  {'ledger':<{width}}  {endpoint}")
+            what = "passed on" if hasattr(exporter, "batch_bytes") else "ledger"
+            lines.append(f"  {what:<{width}}  {endpoint}")
     http = next((address for name, address in shown.items() if name.endswith("HTTP")), None)
     if http is not None and "://" in http:
         here = http.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:")

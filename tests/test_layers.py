@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "processors": {"model", "errors", "settings", "receiver.wire"},
     "receiver": {"model", "errors", "settings", "access", "_version"},
     "exporters": {"model", "errors", "settings", "_version"},
-    "pipeline": {"model", "errors", "settings", "mapping", "exporters.base"},
+    "pipeline": {"model", "errors", "settings", "mapping", "exporters.base", "exporters.raw"},
     "api": {"model", "errors", "settings", "access", "exporters", "_version"},
     "telemetry": {
         *("model", "errors", "settings", "_version"),

@@ -19,9 +19,10 @@ from spanledger.config.registry import COMPONENTS
 from spanledger.config.rules import used
 from spanledger.errors import LogError, Overloaded
 from spanledger.exporters.base import Exporter
+from spanledger.exporters.raw import RawExporter
 from spanledger.exporters.select import Select
 from spanledger.mapping import KEYS, Mapper
-from spanledger.model.received import Encoding, Received, Signal
+from spanledger.model.received import Encoding, Received, Signal, Telemetry
 from spanledger.model.records import Record
 from spanledger.pipeline import DurableLog, FileStorageSettings
 from spanledger.pipeline.batch import newest_versions, token_of
@@ -36,7 +37,7 @@ from spanledger.pipeline.dead_letters import (
     record_of,
 )
 from spanledger.pipeline.letter_box import LetterBox
-from spanledger.service import decode_body, event_loop
+from spanledger.service import decode_body, event_loop, to_protobuf
 
 _PAGE: Final = 500
 """Letters that are delivered, and leave the box, together."""
@@ -103,8 +104,10 @@ class _Post:
         self._stack = stack
         self._outcome = outcome
         self._exporters: dict[str, Exporter] = {}
+        self._raw: dict[str, RawExporter] = {}
         self._log: DurableLog | None = None
         self._ids = {str(id_): id_ for id_ in used(config, Kind.EXPORTERS)}
+        self._stores = [name for name, id_ in self._ids.items() if not COMPONENTS[Kind.EXPORTERS][id_.type].raw]
         self.ways: dict[LetterKind, _Way] = {
             LetterKind.RECORD: self._records,
             LetterKind.ITEM: self._items,
@@ -144,7 +147,7 @@ class _Post:
                 self._outcome.fail(describe(error))
                 continue
             refused: dict[tuple[str, str, str], str] = {}
-            for name in self._ids:
+            for name in self._stores:
                 refused |= await self._write(await self._exporter(name), records)
             if refused:
                 self._outcome.fail(next(iter(refused.values())))
@@ -157,6 +160,10 @@ class _Post:
         for stored in some:
             letter = stored.letter
             signal, _, encoding = letter.content_type.partition("/")
+            if letter.source.rpartition(":")[0] in self._ids:
+                if await self._passed_on(letter):
+                    done.append(stored.id)
+                continue
             if letter.source != "mapping":
                 self._outcome.skip(f"damaged on disk: {letter.reason}")
                 continue
@@ -173,6 +180,22 @@ class _Post:
                 raise LogError(str(error)) from error
             done.append(stored.id)
         return done
+
+    async def _passed_on(self, letter: DeadLetter) -> bool:
+        """Give a body to the exporter that could not pass it on; whether it could now."""
+        kinds = letter.content_type.split("/", 1)
+        try:
+            signal, encoding = Signal(kinds[0]), Encoding(kinds[1])
+            body = to_protobuf(signal, encoding, letter.content)
+            exporter = await self._raw_exporter(letter.source, signal)
+            result = await exporter.write([Telemetry(letter.project_id, signal, body)], "")
+        except Exception as error:
+            self._outcome.fail(describe(error))
+            return False
+        reason = result.retry or result.refused or next((one.reason for one in result.rejected), None)
+        if reason is not None:
+            self._outcome.fail(reason)
+        return reason is None
 
     def _read(self, read: Callable[[DeadLetter], T], letter: DeadLetter) -> T | None:
         try:
@@ -201,6 +224,16 @@ class _Post:
             self._stack.push_async_callback(exporter.close)
             self._exporters[name] = exporter
         return self._exporters[name]
+
+    async def _raw_exporter(self, source: str, signal: Signal) -> RawExporter:
+        if source not in self._raw:
+            id_ = self._ids[source.rpartition(":")[0]]
+            factory = COMPONENTS[Kind.EXPORTERS][id_.type].factory
+            exporter: RawExporter = factory(self._config.components[Kind.EXPORTERS][id_], signal)
+            await exporter.start()
+            self._stack.push_async_callback(exporter.close)
+            self._raw[source] = exporter
+        return self._raw[source]
 
     async def _opened_log(self) -> DurableLog:
         if self._log is None:

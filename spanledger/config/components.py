@@ -53,6 +53,9 @@ class Component:
     admin_at: str | None = None
     """Of an exporter with a store: what migrates it and deletes from it, a `spanledger.exporters.store.StoreAdmin`."""
     signals: tuple[Signal, ...] = _ALL_SIGNALS
+    raw: bool = False
+    """Of an exporter that passes telemetry on past the mapping, a `spanledger.exporters.raw.RawExporter`; its factory
+    is called with the settings and a signal."""
     authenticates: bool = False
     """Of an extension that `auth` may name, a `spanledger.access.authenticator.Authenticator`."""
 

@@ -36,6 +36,9 @@ _BODIES_SHARE: Final = 8
 _RECORDS_SHARE: Final = 2
 """Half of the limit is for mapped records, shared by the exporters, or for the log where it is in memory."""
 
+_RAW_BUFFER: Final = 16 << 20
+"""Bytes of bodies that wait to be passed on; more is in the log, where it is read from anyway."""
+
 _IN_FLIGHT_SHARE: Final = 16
 """A sixteenth is for requests on their way in, for each listener; there are two with the default configuration."""
 
@@ -67,11 +70,23 @@ def delivery_settings(config: Config) -> dict[ComponentId, DeliverySettings]:
     for id_, settings in exporters.items():
         section = settings if isinstance(settings, DeliverySection) else DeliverySection()
         delivery = section.settings(_batch_of(config, id_, _own_default(settings)))
+        bounds: int | None = getattr(settings, "batch_bytes", None)
+        if bounds is not None:
+            delivery = _raw_delivery(section, delivery, bounds)
         if limit is not None:
             share = max(limit // _RECORDS_SHARE // len(exporters), 1)
             delivery = delivery.model_copy(update={"buffer_bytes": min(delivery.buffer_bytes, share)})
         found[id_] = delivery
     return found
+
+
+def _raw_delivery(section: DeliverySection, delivery: DeliverySettings, batch_bytes: int) -> DeliverySettings:
+    """Of an exporter that passes bodies on: what it sends must fit in what destinations take."""
+    batch = delivery.batch
+    queue = section.sending_queue.batch
+    if queue is None or queue.sizer != "bytes":
+        batch = batch.model_copy(update={"max_bytes": min(batch.max_bytes, batch_bytes)})
+    return delivery.model_copy(update={"batch": batch, "buffer_bytes": min(delivery.buffer_bytes, _RAW_BUFFER)})
 
 
 def in_flight_bytes(config: Config) -> int:

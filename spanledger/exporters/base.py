@@ -29,11 +29,14 @@ class WriteResult:
     - `retry` is a reason: nothing may be assumed stored; write the same batch again with the same token, not before
       `retry_after` seconds when that is set.
     - `rejected`: exactly these records can never be stored; all others are.
+    - `refused` is a reason: nothing was stored, and the same batch never will be; somebody in it is at fault. It is
+      written again in halves.
     """
 
     retry: str | None = None
     retry_after: float | None = None
     rejected: Sequence[Rejection] = field(default=())
+    refused: str | None = None
 
 
 WRITTEN = WriteResult()

@@ -65,6 +65,16 @@ class Intake(Protocol):
         before its body is read, so that what cannot be kept costs nothing; what passes may be refused by `accept` all
         the same."""
 
-    async def accept(self, received: Received) -> None:
-        """Return once the request is safe: the sender gets its answer after this and never before. Raises
-        `Overloaded` when there is no room. May be called many times at once."""
+    async def accept(self, received: Received) -> int | None:
+        """Return once the request is safe: the sender gets its answer after this and never before. The place that it
+        got in the log, None where nothing of it was kept. Raises `Overloaded` when there is no room. May be called
+        many times at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """A request body as it goes on unchanged, uncompressed, always in protobuf."""
+
+    project_id: str
+    signal: Signal
+    body: bytes

@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 from spanledger.model.received import Signal
-from spanledger.model.records import Record
-from spanledger.pipeline.dead_letters import record_key
+from spanledger.model.records import Metric, Record
+from spanledger.pipeline.dead_letters import DeadLetter, letter_of_record, record_key
+
+Item = TypeVar("Item")
+"""What an exporter is given: a record, or a request body on the raw road."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo(Generic[Item]):
+    """What delivery must know of the things that it delivers."""
+
+    distinct: Callable[[Sequence[Item]], list[Item]]
+    """Those of a batch that are worth writing."""
+    token: Callable[[Iterable[Item]], str]
+    """The name of a batch that holds them."""
+    halves: Callable[[Item], Sequence[Item]]
+    """Smaller things that make up one which is refused; none when it is the smallest."""
+    signal: Callable[[Item], Signal]
+    """The signal that one counts for."""
+    letter: Callable[[str, Item, str], DeadLetter]
+    """The dead letter of one that (exporter's name, thing, reason) can never be written."""
 
 
 @dataclass(slots=True)
-class Share:
+class Share(Generic[Item]):
     """The records that an exporter got from one entry of the log."""
 
     through: int
     """Place up to which the log is done once all of these records are."""
     received_ns: int
-    records: Sequence[Record]
+    records: Sequence[Item]
     size: int
     """Estimated bytes of one record."""
     offered_at: float
@@ -34,25 +54,26 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Generic[Item]):
     """What one write holds. `records` and `token` stay the same from attempt to attempt."""
 
-    records: Sequence[Record]
+    records: Sequence[Item]
     token: str
-    shares: Sequence[tuple[Share, int]]
+    shares: Sequence[tuple[Share[Item], int]]
     """Where its records come from, and how many from each."""
     bytes: int
 
 
-class Pending:
+class Pending(Generic[Item]):
     """Records that wait for a batch, by entry, in log order."""
 
-    def __init__(self) -> None:
-        self._shares: deque[Share] = deque()
+    def __init__(self, cargo: Cargo[Item]) -> None:
+        self._cargo = cargo
+        self._shares: deque[Share[Item]] = deque()
         self.records = 0
         self.bytes = 0
 
-    def add(self, share: Share) -> None:
+    def add(self, share: Share[Item]) -> None:
         """Records that came after all others."""
         self._shares.append(share)
         self.records += len(share.records)
@@ -63,10 +84,10 @@ class Pending:
         """When the first of them came; there must be one."""
         return self._shares[0].offered_at
 
-    def cut(self, max_items: int, max_bytes: int) -> Batch:
+    def cut(self, max_items: int, max_bytes: int) -> Batch[Item]:
         """Take the first records up to the bounds, at least one."""
-        shares: list[tuple[Share, int]] = []
-        records: list[Record] = []
+        shares: list[tuple[Share[Item], int]] = []
+        records: list[Item] = []
         size = 0
         while self._shares and len(records) < max_items and (size < max_bytes or not records):
             share = self._shares[0]
@@ -82,8 +103,8 @@ class Pending:
                 self._shares.popleft()
         self.records -= len(records)
         self.bytes -= size
-        newest = newest_versions(records)
-        return Batch(newest, token_of(newest), shares, size)
+        distinct = self._cargo.distinct(records)
+        return Batch(distinct, self._cargo.token(distinct), shares, size)
 
 
 def newest_versions(records: Sequence[Record]) -> list[Record]:
@@ -104,3 +125,16 @@ def token_of(records: Iterable[Record]) -> str:
     for key, version in sorted((record_key(record), record.version) for record in records):
         digest.update("\0".join((*key, str(version), "")).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def signal_of(record: Record) -> Signal:
+    """Those that are no data points count as spans, which most of them come from."""
+    return Signal.METRICS if isinstance(record, Metric) else Signal.TRACES
+
+
+def _no_halves(record: Record) -> Sequence[Record]:
+    return ()
+
+
+RECORDS: Final = Cargo(newest_versions, token_of, _no_halves, signal_of, letter_of_record)
+"""Records of the ledger."""

@@ -7,17 +7,16 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from spanledger.errors import SpanledgerError, StoreUnavailable
-from spanledger.exporters.base import Exporter, WriteResult
+from spanledger.exporters.base import WriteResult
 from spanledger.model.received import Signal
-from spanledger.model.records import Record
 from spanledger.pipeline.backoff import Backoff
 from spanledger.pipeline.base import Log
-from spanledger.pipeline.batch import Batch, Pending, Share, token_of
+from spanledger.pipeline.batch import Batch, Cargo, Pending, Share
 from spanledger.pipeline.clock import Clock, wait
-from spanledger.pipeline.dead_letters import describe, letter_of_record
+from spanledger.pipeline.dead_letters import describe
 from spanledger.pipeline.delivery_counts import DeliveryCounts
 from spanledger.pipeline.log_limit import LogLimit
 from spanledger.pipeline.settings import DeliverySettings
@@ -31,13 +30,30 @@ _AWAY: Final = (StoreUnavailable, OSError, TimeoutError, MemoryError)
 """Raised by an exporter, these say that the world is at fault and not a record: write again."""
 
 
-class Delivery:
-    """Takes records in log order and sees them written."""
+Item = TypeVar("Item")
+_Written = TypeVar("_Written", contravariant=True)
+
+
+class Writer(Protocol[_Written]):
+    """What `Exporter` and `RawExporter` have in common."""
+
+    concurrency: int
+
+    async def start(self) -> None: ...
+
+    async def write(self, batch: Sequence[_Written], token: str, /) -> WriteResult: ...
+
+    async def close(self) -> None: ...
+
+
+class Delivery(Generic[Item]):
+    """Takes records in log order and sees them written. On the raw road the same is done with request bodies."""
 
     def __init__(
         self,
         name: str,
-        exporter: Exporter,
+        exporter: Writer[Item],
+        cargo: Cargo[Item],
         settings: DeliverySettings,
         log: Log,
         cursor: int,
@@ -58,13 +74,14 @@ class Delivery:
         """Done when the exporter answered its first start; with the error if it can never work. Cancelled by one who
         will not wait for that."""
         self._exporter = exporter
+        self._cargo = cargo
         self._settings = settings
         self._log = log
         self._clock = clock
         self._random = random
         self._on_progress = on_progress
-        self._pending = Pending()
-        self._shares: deque[Share] = deque()
+        self._pending = Pending(cargo)
+        self._shares: deque[Share[Item]] = deque()
         self._buffered_bytes = 0
         self._wake = asyncio.Event()
         self._freed = asyncio.Event()
@@ -90,7 +107,7 @@ class Delivery:
         self,
         seq: int,
         received_ns: int,
-        records: Sequence[Record],
+        records: Sequence[Item],
         size: int,
         *,
         signal: Signal = Signal.TRACES,
@@ -243,7 +260,7 @@ class Delivery:
                 self._wake.clear()
                 await self._wake.wait()
 
-    async def _deliver(self, batch: Batch, slots: asyncio.Semaphore) -> None:
+    async def _deliver(self, batch: Batch[Item], slots: asyncio.Semaphore) -> None:
         self._in_flight += 1
         try:
             await self._write(batch.records, batch.token)
@@ -253,7 +270,7 @@ class Delivery:
             self._in_flight -= 1
             slots.release()
 
-    def _settle(self, batch: Batch) -> None:
+    def _settle(self, batch: Batch[Item]) -> None:
         for share, count in batch.shares:
             share.open -= count
         self._buffered_bytes -= batch.bytes
@@ -270,7 +287,7 @@ class Delivery:
 
     # Attempts.
 
-    async def _write(self, records: Sequence[Record], token: str) -> None:
+    async def _write(self, records: Sequence[Item], token: str) -> None:
         """Return once every record is written or a dead letter."""
         backoff = Backoff(self._settings.retry, self._random)
         failing = False
@@ -278,7 +295,11 @@ class Delivery:
             while True:
                 result = await self._attempt(records, token)
                 if isinstance(result, Exception):
-                    await self._bisect(records, result)
+                    await self._bisect(records, describe(result))
+                    return
+                if result.refused is not None:
+                    self._last_error = result.refused
+                    await self._bisect(records, result.refused)
                     return
                 if result.retry is None:
                     break
@@ -296,7 +317,7 @@ class Delivery:
             self._recovered()
         await self._accept(records, result)
 
-    async def _attempt(self, records: Sequence[Record], token: str) -> WriteResult | Exception:
+    async def _attempt(self, records: Sequence[Item], token: str) -> WriteResult | Exception:
         """What the exporter answered, or how it broke."""
         began = self._clock.monotonic()
         try:
@@ -317,30 +338,38 @@ class Delivery:
         finally:
             self._counts.write_seconds.add(self._clock.monotonic() - began)
 
-    async def _bisect(self, records: Sequence[Record], error: Exception) -> None:
+    async def _bisect(self, records: Sequence[Item], reason: str) -> None:
         if len(records) == 1:
-            await self._bury(records, [describe(error)])
-            return
-        middle = len(records) // 2
-        for part in (records[:middle], records[middle:]):
-            await self._write(part, token_of(part))
+            halves = self._cargo.halves(records[0])
+            if not halves:
+                self._reject(1, reason)
+                await self._bury(records, [reason])
+                return
+            parts: Sequence[Sequence[Item]] = [[half] for half in halves]
+        else:
+            middle = len(records) // 2
+            parts = (records[:middle], records[middle:])
+        for part in parts:
+            await self._write(part, self._cargo.token(part))
 
-    async def _accept(self, records: Sequence[Record], result: WriteResult) -> None:
+    async def _accept(self, records: Sequence[Item], result: WriteResult) -> None:
         reasons = {one.index: one.reason for one in result.rejected if 0 <= one.index < len(records)}
         self._written += len(records) - len(reasons)
         if reasons:
-            left_out = self._limit.allow()
-            if left_out is not None:
-                reason = next(iter(reasons.values()))
-                logger.error("exporter %s rejects %d records, e.g.: %s%s", self.name, len(reasons), reason, left_out)
+            self._reject(len(reasons), next(iter(reasons.values())))
             dead = sorted(reasons)
             await self._bury([records[at] for at in dead], [reasons[at] for at in dead])
 
-    async def _bury(self, records: Sequence[Record], reasons: Sequence[str]) -> None:
-        letters = [letter_of_record(self.name, *pair) for pair in zip(records, reasons, strict=True)]
+    def _reject(self, count: int, reason: str) -> None:
+        left_out = self._limit.allow()
+        if left_out is not None:
+            logger.error("exporter %s rejects %d records, e.g.: %s%s", self.name, count, reason, left_out)
+
+    async def _bury(self, records: Sequence[Item], reasons: Sequence[str]) -> None:
+        letters = [self._cargo.letter(self.name, *pair) for pair in zip(records, reasons, strict=True)]
         await self._log.bury(letters, self._clock)
         self._dead += len(letters)
-        self._counts.dead(records)
+        self._counts.dead(map(self._cargo.signal, records))
 
     async def _pause(self, seconds: float, *, may_be_cut: bool) -> None:
         pause = asyncio.Event()

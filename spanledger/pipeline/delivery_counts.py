@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from spanledger.model.distribution import Distribution
 from spanledger.model.received import Signal
-from spanledger.model.records import Metric, Record
 
 _BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds."""
@@ -35,9 +34,8 @@ class DeliveryCounts:
         self._unsettled[signal] -= dead
         self.sent[signal] += items - dead
 
-    def dead(self, records: Sequence[Record]) -> None:
-        """Records became dead letters; those that are no data points count as spans, which most of them come from."""
-        for record in records:
-            signal = Signal.METRICS if isinstance(record, Metric) else Signal.TRACES
+    def dead(self, signals: Iterable[Signal]) -> None:
+        """Records became dead letters, which count for these signals."""
+        for signal in signals:
             self.failed[signal] += 1
             self._unsettled[signal] += 1

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from spanledger.errors import LogError, PayloadError
 from spanledger.model.received import Decode, Item, Signal
+from spanledger.model.records import Record
 from spanledger.pipeline.base import Entry, Log, Mapper
 from spanledger.pipeline.clock import Clock, sleep
 from spanledger.pipeline.dead_letters import DeadLetter, describe, letter_of_entry, letter_of_item
@@ -50,7 +51,7 @@ class Feed:
         *,
         intake: LogIntake | None = None,
         leader: Feed | None = None,
-        on_left_behind: Callable[[Feed, Delivery], None] | None = None,
+        on_left_behind: Callable[[Feed, Delivery[Record]], None] | None = None,
         clock: Clock,
         counts: MappingCounts,
     ) -> None:
@@ -64,20 +65,20 @@ class Feed:
         self._on_left_behind = on_left_behind
         self._clock = clock
         self._counts = counts
-        self._deliveries: list[Delivery] = []
+        self._deliveries: list[Delivery[Record]] = []
         self._wake = asyncio.Event()
         self._limit = LogLimit(clock)
         self._slice = 0
         if intake is not None:
-            intake.listener = self._wake.set
+            intake.listeners.append(self._wake.set)
 
-    def attach(self, delivery: Delivery) -> None:
+    def attach(self, delivery: Delivery[Record]) -> None:
         """Give the records of all further entries to this delivery too; what it was offered already is passed over."""
         self._deliveries.append(delivery)
         delivery.on_room = self._wake.set
         self._wake.set()
 
-    def detach(self, delivery: Delivery) -> None:
+    def detach(self, delivery: Delivery[Record]) -> None:
         """Give it nothing more."""
         self._deliveries.remove(delivery)
         delivery.on_room = lambda: None

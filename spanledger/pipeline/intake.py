@@ -44,7 +44,7 @@ class LogIntake(Intake):
         self.items = 0
         self.refused = dict.fromkeys(Signal, 0)
         """Items that the log did not take."""
-        self.listener: Callable[[], None] = lambda: None
+        self.listeners: list[Callable[[], None]] = []
         """Called after each commit."""
 
     def follow(self) -> None:
@@ -66,13 +66,13 @@ class LogIntake(Intake):
             raise Overloaded("spanledger is starting or stopping", _STOPPING_DELAY)
         self._log.check_room(size)
 
-    async def accept(self, received: Received) -> None:
+    async def accept(self, received: Received) -> int:
         """As `Intake.accept`. Also raises `LogError` when the log cannot be written."""
         if self._closed:
             raise Overloaded("spanledger is starting or stopping", _STOPPING_DELAY)
         self._appending += 1
         try:
-            await self._log.append(received)
+            return await self._log.append(received)
         except SpanledgerError:
             self.refused[received.signal] += len(received.items)
             raise
@@ -111,7 +111,8 @@ class LogIntake(Intake):
             self._last = entry.seq
             self.requests += 1
             self.items += len(entry.received.items)
-        self.listener()
+        for listener in self.listeners:
+            listener()
 
     def _release(self) -> Committed:
         committed = self._held.popleft().committed

@@ -8,17 +8,20 @@ from collections.abc import Callable, Coroutine, Mapping
 from random import Random
 from typing import Any, Final
 
-from spanledger.errors import ConfigError, LogError
+from spanledger.errors import ConfigError, LogError, PayloadError
 from spanledger.exporters.base import Exporter
-from spanledger.model.received import Decode, Intake
+from spanledger.model.received import Decode, Encoding, Intake, Signal, Telemetry
+from spanledger.model.records import Record
 from spanledger.pipeline.base import Log, Mapper
+from spanledger.pipeline.batch import RECORDS, Cargo
 from spanledger.pipeline.clock import Clock, SystemClock, sleep, wait
-from spanledger.pipeline.delivery import Delivery
+from spanledger.pipeline.delivery import Delivery, Item, Writer
 from spanledger.pipeline.feed import Feed
 from spanledger.pipeline.intake import LogIntake
 from spanledger.pipeline.log import DurableLog
 from spanledger.pipeline.mapping_counts import MappingCounts
 from spanledger.pipeline.memory_log import MemoryLog
+from spanledger.pipeline.raw import RawFeed, RawRoute, ToProtobuf
 from spanledger.pipeline.settings import DeliverySettings, Durability, PipelineSettings
 from spanledger.pipeline.status import MappingStatus, PipelineStatus
 
@@ -34,6 +37,10 @@ def create_log(settings: PipelineSettings, clock: Clock | None = None) -> Log:
     if settings.durability is Durability.MEMORY:
         return MemoryLog(settings.memory, clock)
     return DurableLog(settings.log, clock)
+
+
+def _only_protobuf(signal: Signal, encoding: Encoding, body: bytes) -> bytes:
+    raise PayloadError(f"a request in {encoding} cannot be passed on")
 
 
 class Pipeline:
@@ -56,24 +63,32 @@ class Pipeline:
         settings: PipelineSettings | None = None,
         *,
         delivery: Mapping[str, DeliverySettings] | None = None,
+        raw: Mapping[str, RawRoute] | None = None,
+        to_protobuf: ToProtobuf | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
         """`new_mapper` makes a mapper that remembers nothing: an exporter which fell behind gets one of its own.
-        `delivery` holds settings of single exporters, by name; `settings.delivery` is for the others. The pipeline
-        opens and closes the log and the exporters."""
-        if not exporters:
+        `raw` holds the exporters that pass telemetry on past the mapping; `to_protobuf` is for what arrived in another
+        encoding. `delivery` holds settings of single exporters of both sorts, by name; `settings.delivery` is for the
+        others. The pipeline opens and closes the log and the exporters."""
+        raw = raw or {}
+        if not exporters and not raw:
             raise ConfigError("a pipeline needs at least one exporter")
         self._settings = settings if settings is not None else PipelineSettings()
         self._log = log
         self._decode = decode
         self._new_mapper = new_mapper
         self._exporters = dict(exporters)
+        self._raw = dict(raw)
+        self._to_protobuf = to_protobuf or _only_protobuf
         self._delivery_settings = dict(delivery or {})
         self._clock = clock if clock is not None else SystemClock()
         self._random = random if random is not None else Random()  # noqa: S311
-        self._intake = LogIntake(log, self._settings.handoff_bytes)
-        self._deliveries: dict[str, Delivery] = {}
+        # Without a store nothing is mapped: nobody would take up what is held for that.
+        self._intake = LogIntake(log, self._settings.handoff_bytes if exporters else -1)
+        self._mapped: list[Delivery[Record]] = []
+        self._deliveries: dict[str, Delivery[Any]] = {}
         self._counts = MappingCounts()
         self._live: Feed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,13 +113,15 @@ class Pipeline:
         await self._log.open()
         try:
             self._intake.follow()
-            cursors = await self._log.register(list(self._exporters))
+            cursors = await self._log.register([*self._exporters, *self._raw])
             self._saved = dict(cursors)
-            for name, cursor in cursors.items():
-                self._deliveries[name] = delivery = self._new_delivery(name, cursor)
-                self._spawn(delivery.run(), f"delivery to {name}")
+            for name, exporter in self._exporters.items():
+                self._mapped.append(self._new_delivery(name, exporter, RECORDS, cursors[name]))
             self._spawn(self._keep_cursors(), "cursors")
-            await self._start_feeds()
+            if self._mapped:
+                await self._start_feeds()
+            for name, route in self._raw.items():
+                self._start_raw(route, self._new_delivery(name, route.exporter, route.cargo(), cursors[name]))
             await self._first_starts()
         except BaseException:
             await self._end()
@@ -145,6 +162,11 @@ class Pipeline:
         while not self._is_drained(target):
             await self._progress.wait()
 
+    @property
+    def delivered(self) -> int:
+        """Place up to which everything is written by every exporter, or dead, and noted so in the log."""
+        return min(self._saved.values(), default=0)
+
     def status(self) -> PipelineStatus:
         """Counts of everything."""
         return PipelineStatus(
@@ -174,7 +196,7 @@ class Pipeline:
     async def _start_feeds(self) -> None:
         """The live feed starts with the exporters that are furthest; one that is further behind than a warm-up reaches
         would hold the others up for as long as it was away, so it gets a feed of its own."""
-        deliveries = list(self._deliveries.values())
+        deliveries = self._mapped
         reach = await self._log.warm_up_start(max(delivery.position for delivery in deliveries))
         near = [delivery for delivery in deliveries if delivery.position >= reach]
         self._live = live = Feed(
@@ -194,12 +216,17 @@ class Pipeline:
                 self._left_behind(live, delivery)
         self._spawn(live.run(), "mapping")
 
-    def _left_behind(self, live: Feed, delivery: Delivery) -> None:
+    def _start_raw(self, route: RawRoute, delivery: Delivery[Telemetry]) -> None:
+        feed = RawFeed(self._log, delivery, route, self._to_protobuf, self._clock)
+        self._intake.listeners.append(feed.wake)
+        self._spawn(feed.run(), f"reading for {delivery.name}")
+
+    def _left_behind(self, live: Feed, delivery: Delivery[Record]) -> None:
         delivery.catching_up = True
         logger.info("exporter %s is behind; it is fed from the log until it has caught up", delivery.name)
         self._spawn(self._catch_up(live, delivery), f"catching up of {delivery.name}")
 
-    async def _catch_up(self, live: Feed, delivery: Delivery) -> None:
+    async def _catch_up(self, live: Feed, delivery: Delivery[Record]) -> None:
         await delivery.half_empty()
         feed = Feed(
             self._log,
@@ -245,10 +272,11 @@ class Pipeline:
 
     # Start and end.
 
-    def _new_delivery(self, name: str, cursor: int) -> Delivery:
-        return Delivery(
+    def _new_delivery(self, name: str, exporter: Writer[Item], cargo: Cargo[Item], cursor: int) -> Delivery[Item]:
+        delivery = Delivery(
             name,
-            self._exporters[name],
+            exporter,
+            cargo,
             self._delivery_settings.get(name, self._settings.delivery),
             self._log,
             cursor,
@@ -256,6 +284,9 @@ class Pipeline:
             random=self._random,
             on_progress=self._cursors_moved.set,
         )
+        self._deliveries[name] = delivery
+        self._spawn(delivery.run(), f"delivery to {name}")
+        return delivery
 
     async def _first_starts(self) -> None:
         """Wait for the exporters' first answers, for a while, and raise the first error among them."""

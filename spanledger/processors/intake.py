@@ -29,19 +29,17 @@ class ProcessingIntake(Intake):
         arrival: what they leave is known too late."""
         self._intake.check_room(size)
 
-    async def accept(self, received: Received) -> None:
+    async def accept(self, received: Received) -> int | None:
         """Raises `PayloadError` where a processor gives the request up, and what the intake behind it raises."""
         chain = self._chains.get(received.signal)
         if chain is None:
-            await self._intake.accept(received)
-            return
+            return await self._intake.accept(received)
         if len(received.body) < _LARGE_BODY:
             left = self._process(chain, received)
         else:
             loop = asyncio.get_running_loop()
             left = await loop.run_in_executor(self._beside, self._process, chain, received)
-        if left is not None:
-            await self._intake.accept(left)
+        return await self._intake.accept(left) if left is not None else None
 
     def close(self) -> None:
         """Let go of the thread."""

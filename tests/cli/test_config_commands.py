@@ -71,7 +71,7 @@ def test_components_are_listed_as_yaml(run: Run) -> None:
             *("batch", "memory_limiter", "attributes", "resource", "filter", "transform", "redaction"),
             *("probabilistic_sampler", "python"),
         ],
-        "exporters": ["clickhouse", "postgres", "debug", "file"],
+        "exporters": ["clickhouse", "postgres", "debug", "file", "otlp", "otlp_grpc", "otlphttp", "otlp_http"],
         "extensions": [
             *("api", "projects", "bearertokenauth", "basicauth"),
             *("health_check", "maintenance", "file_storage"),

@@ -3,21 +3,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spanledger.model.records import Record, Run, Score
-from spanledger.pipeline.batch import Batch, Pending, Share, newest_versions, token_of
+from spanledger.pipeline.batch import RECORDS, Batch, Pending, Share, newest_versions, token_of
 
 
 def run(run_id: str, version: int = 1, project: str = "acme") -> Run:
     return Run(project_id=project, run_id=run_id, type="llm", started_at=1, version=version)
 
 
-def pending(*shares: tuple[Sequence[Record], int]) -> Pending:
-    made = Pending()
+def pending(*shares: tuple[Sequence[Record], int]) -> Pending[Record]:
+    made = Pending(RECORDS)
     for seq, (records, size) in enumerate(shares, 1):
         made.add(Share(seq, 0, records, size, offered_at=0.0, open=len(records)))
     return made
 
 
-def ids(batch: Batch) -> list[str]:
+def ids(batch: Batch[Record]) -> list[str]:
     return [record.run_id for record in batch.records if isinstance(record, Run)]
 
 
