@@ -8,8 +8,8 @@ and token counts, another instrumentation scope, at the same time, and at least 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from spanledger.mapping.dialects.base import LLM
 from spanledger.mapping.responses import is_identity
@@ -19,11 +19,12 @@ _MAX_BUCKETS = 50_000
 _MOST_ALIKE = 32
 """Calls of one bucket that are compared; more of them are a load test, not two views of a call."""
 
-_Bucket = tuple[str, str | None, str | None, int, int]
+_Key = tuple[str, str | None, str | None, int, int]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _View:
+class _View(NamedTuple):
+    """One call as one trace tells of it. The order is that of their starts."""
+
     started_at: int
     run_id: str
     ended_at: int
@@ -38,13 +39,38 @@ class _View:
         return together > 0 and together * 2 > shorter
 
 
+class _Bucket:
+    """Calls alike, and which of them repeat another."""
+
+    __slots__ = ("repeated", "views")
+
+    def __init__(self) -> None:
+        self.views: dict[str, _View] = {}
+        """Run id → view."""
+        self.repeated: set[str] = set()
+        """Run ids."""
+
+    def put(self, run_id: str, view: _View | None) -> set[str]:
+        """Replace a view; the traces of those whose billing changes with it."""
+        held = self.views.get(run_id)
+        if held == view:
+            return set()
+        traces = {one.run_id: one.trace_id for one in self.views.values()}
+        if view is None:
+            del self.views[run_id]
+        else:
+            self.views[run_id] = view
+        before, self.repeated = self.repeated, _repeated(self.views.values())
+        return {traces[changed] for changed in before ^ self.repeated if changed in traces}
+
+
 class Twins:
     """Calls seen in the traces of a project, by service, model and tokens. The same calls give the same verdict in
     whatever order they come."""
 
     def __init__(self, limit: int = _MAX_BUCKETS) -> None:
         self._limit = limit
-        self._buckets: OrderedDict[_Bucket, dict[str, _View]] = OrderedDict()
+        self._buckets: OrderedDict[_Key, _Bucket] = OrderedDict()
 
     def settle(self, project_id: str, trace_id: str, runs: Iterable[Run]) -> set[str]:
         """Withdraw billing from the runs of a trace that repeat a call told elsewhere.
@@ -60,29 +86,23 @@ class Twins:
             if bucket is None:
                 if not run.billable:
                     continue
-                bucket = self._buckets[key] = {}
+                bucket = self._buckets[key] = _Bucket()
                 if len(self._buckets) > self._limit:
                     self._buckets.popitem(last=False)
             else:
                 self._buckets.move_to_end(key)
-            if run.run_id not in bucket and len(bucket) >= _MOST_ALIKE:
+            if run.run_id not in bucket.views and len(bucket.views) >= _MOST_ALIKE:
                 continue
-            traces = {view.run_id: view.trace_id for view in bucket.values()}
-            before = _repeated(bucket)
-            if run.billable:
-                bucket[run.run_id] = _view_of(trace_id, run)
-            else:
-                bucket.pop(run.run_id, None)  # it turned out that another bills its call
-            after = _repeated(bucket)
-            others.update(traces[run_id] for run_id in before ^ after if run_id in traces)
-            if run.run_id in after:
+            # Where it does not bill, it turned out that another bills its call.
+            others |= bucket.put(run.run_id, _view_of(trace_id, run) if run.billable else None)
+            if run.run_id in bucket.repeated:
                 run.billable = False
                 run.cost = None
         others.discard(trace_id)
         return others
 
 
-def _bucket_of(project_id: str, run: Run) -> _Bucket | None:
+def _bucket_of(project_id: str, run: Run) -> _Key | None:
     usage = run.usage
     if run.type != LLM or usage is None or run.scope_name is None or not run.ended_at:
         return None
@@ -96,23 +116,28 @@ def _view_of(trace_id: str, run: Run) -> _View:
     return _View(run.started_at, run.run_id, ended, trace_id, scope, is_identity(run.response_id))
 
 
-def _repeated(bucket: dict[str, _View]) -> set[str]:
+def _repeated(alike: Collection[_View]) -> set[str]:
     """Run ids of the views that repeat another; each view stands for one repetition at most."""
-    if len(bucket) < 2:
-        return set()
     found: set[str] = set()
+    if len({view.scope for view in alike}) < 2:
+        return found
     taken: set[str] = set()
-    views = sorted(bucket.values())
+    views = sorted(alike)
     for view in views:
         if view.has_id or view.run_id in taken:
             continue
-        for other in sorted(views, key=lambda one: (not one.has_id, abs(one.started_at - view.started_at), one)):
-            if other.scope == view.scope or other.run_id in taken or other.run_id in found:
-                continue
-            if other.overlaps(view):
-                # Of two without an id the one that began last is the innermost.
-                loser, winner = (view, other) if other.has_id or view < other else (other, view)
-                found.add(loser.run_id)
-                taken.add(winner.run_id)
-                break
+        others = [
+            other
+            for other in views
+            if other.scope != view.scope
+            and other.run_id not in taken
+            and other.run_id not in found
+            and other.overlaps(view)
+        ]
+        if others:
+            other = min(others, key=lambda one: (not one.has_id, abs(one.started_at - view.started_at), one))
+            # Of two without an id the one that began last is the innermost.
+            loser, winner = (view, other) if other.has_id or view < other else (other, view)
+            found.add(loser.run_id)
+            taken.add(winner.run_id)
     return found
