@@ -23,6 +23,10 @@ _SESSION_KEYS = (
 )  # fmt: skip
 _USER_PROPS_KEYS = ("lunary_user_props", "user_props", "userProps")
 _TAG_KEYS = ("tags", "labels", "langfuse_tags", "lunary_tags")
+_STATED_BY = (
+    "user_id", "session_id", "user_props", "user", "tags", "meta", "meta_document", "requester_metadata",
+)  # fmt: skip
+"""Slots that anything below is read from."""
 _HIDDEN_TAGS = ("seq:step:", "graph:step:", "langsmith:")
 _CHAIN_SESSION = ("resp_",)  # OpenAI response chaining puts the previous response id here: it changes each turn
 _PLACEHOLDERS = frozenset({"", "none", "null", "undefined"})
@@ -63,6 +67,8 @@ class Context:
 def context_of(span: Facts) -> Context:
     """The context that a span states about itself; nothing is inherited here."""
     context = Context()
+    if vars(span).keys().isdisjoint(_STATED_BY):
+        return context
     documents = list(_documents(span))
     context.user_id = text(span.user_id) or _first(documents, _USER_KEYS)
     context.session_id = _session(span, documents)
@@ -75,16 +81,16 @@ def context_of(span: Facts) -> Context:
     if not isinstance(props, dict):
         props = {key: value for key, value in span.user.items() if key != "id"} if span.user else None
     context.user_props = props or None
-    tags = dict.fromkeys(tags_of(span.tags))
+    if span.tags is not None:
+        context.tags = tags_of(span.tags)
     for document in documents:
         for key in _TAG_KEYS:
-            tags.update(dict.fromkeys(tags_of(document.get(key))))
-    context.tags = list(tags)
-    for document in documents:
+            if key in document:
+                context.tags = list(dict.fromkeys([*context.tags, *tags_of(document[key])]))
         for key, value in document.items():
             if key not in _TAG_KEYS and key not in _USER_PROPS_KEYS:
                 _note(context.metadata, key, _without_secrets(key, value))
-    for key in [*_USER_KEYS, *_SESSION_KEYS]:
+    for key in _USER_KEYS + _SESSION_KEYS if context.metadata else ():
         held = context.metadata.get(key)
         if held is not None and held in (context.user_id, context.session_id):
             del context.metadata[key]
@@ -136,9 +142,9 @@ def _documents(span: Facts) -> Iterable[dict[str, Value]]:
 
 
 def _first(documents: list[dict[str, Value]], keys: tuple[str, ...]) -> str | None:
-    for key in keys:
+    for key in keys if documents else ():
         for document in documents:
-            found = _unquoted(document.get(key))
+            found = _unquoted(document[key]) if key in document else None
             if found is not None and found.lower() not in _PLACEHOLDERS:
                 return found
     return None

@@ -61,6 +61,8 @@ TOOL_CLASSES = frozenset({"DynamicStructuredTool", "DynamicTool", "StructuredToo
 _USELESS_NAMES = frozenset({"", "tool", "agent", "chat", "execute_tool", "invoke_agent"})
 
 
+_MARKERS = {slot: place for place, (slot, _) in reversed([*enumerate(MARKERS)])}
+"""Slot → its first place among the markers."""
 _EMBEDDING_MODEL = re.compile(r"(^|[./_-])embed(ding|dings)?([./:_-]|$)")
 _GENKIT_MODELS = ("model", "background-model", "embedder")
 """Genkit's actions that call a model are named after it: `googleai/gemini-2.5-flash`."""
@@ -332,7 +334,9 @@ def _bare_name(name: str) -> str:
 
 def _dialects(span: Facts, by_scope: str | None) -> list[str]:
     found = [by_scope] if by_scope is not None else []
-    for slot, code in MARKERS:
+    marked = vars(span).keys() & _MARKERS.keys()
+    for place in sorted([_MARKERS[slot] for slot in marked]):
+        slot, code = MARKERS[place]
         if code not in found and getattr(span, slot) is not None:
             found.append(code)
     if span.operation is not None and "otel" not in found:

@@ -30,6 +30,11 @@ _MANUAL_SPANS = frozenset(
 """SDKs whose own tracer users take for spans of their own."""
 _READ_OPERATIONS = ("query", "search", "select", "get", "retrieve", "similarity")
 
+_SIGNALS: dict[str, list[int]] = {}
+"""Slot → its places among the signals."""
+for _place, (_slot, _) in enumerate(KIND_SIGNALS):
+    _SIGNALS.setdefault(_slot, []).append(_place)
+
 
 def kind_of(span: Facts) -> str | None:
     """The kind of run (one of the constants of `dialects.base`), PASS or MERGE for noise, None when nothing tells."""
@@ -41,8 +46,10 @@ def kind_of(span: Facts) -> str | None:
             return PASS
         if span.parent_span_id is not None:
             return MERGE  # the late half of a streamed model call; without a parent it stands alone
-    for slot, kinds in KIND_SIGNALS:
-        value: Value = getattr(span, slot)
+    facts = vars(span)
+    for place in sorted([place for slot in facts.keys() & _SIGNALS.keys() for place in _SIGNALS[slot]]):
+        slot, kinds = KIND_SIGNALS[place]
+        value: Value = facts[slot]
         if value is not None:
             kind = _lookup(kinds, value)
             if kind is not None:
@@ -51,7 +58,7 @@ def kind_of(span: Facts) -> str | None:
                 return kind
     if named is not None:
         return named[0]
-    found = _infer(span)
+    found = _infer(span) if facts else None
     if found is None and dialect_of_scope(span.scope.name) in _MANUAL_SPANS:
         return FUNCTION if span.tool_input is not None else WEAK_CHAIN
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from spanledger.mapping.facts import Facts
 from spanledger.model.records import Run
 
@@ -27,14 +29,19 @@ def size_of(values: object) -> int:
     stack = [values]
     while stack:
         value = stack.pop()
-        if isinstance(value, (str, bytes)):
-            size += 56 + len(value)
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             size += 64 + 80 * len(value) + sum(map(len, value))
-            stack.extend(value.values())
+            members: Collection[object] = value.values()
         elif isinstance(value, list):
             size += 56 + 8 * len(value)
-            stack.extend(value)
+            members = value
         else:
-            size += 32
+            members = (value,)
+        for member in members:
+            if isinstance(member, (str, bytes)):
+                size += 56 + len(member)
+            elif isinstance(member, (dict, list)):
+                stack.append(member)
+            else:
+                size += 32
     return size

@@ -7,18 +7,17 @@ import re
 
 _UUID_SHAPE = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The variant of RFC 9562 in the upper two bits of a hexadecimal digit."""
+
 
 def uuid8(*parts: str | bytes) -> str:
     """UUIDv8 (RFC 9562) from the SHA-256 of the parts, each followed by a zero byte."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part)
-        digest.update(b"\0")
-    raw = bytearray(digest.digest()[:16])
-    raw[6] = (raw[6] & 0x0F) | 0x80
-    raw[8] = (raw[8] & 0x3F) | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    whole = b"".join(
+        [(part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part) + b"\0" for part in parts]
+    )
+    text = hashlib.sha256(whole).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-8{text[13:16]}-{_VARIANTS[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def run_id_of_span(project_id: str, trace_id: str, span_id: str) -> str:

@@ -40,6 +40,10 @@ _TAIL = 64
 """SDKs that cut values may append a mark such as `... (truncated)`; so much rubbish at the end is still a cut."""
 
 
+_BEGINNINGS = frozenset('{["-0123456789tfnNI \t\n\r')
+"""First characters of JSON, with the standard library's NaN and Infinity."""
+
+
 def clean(text: str) -> str:
     """The text with surrogate pairs joined and lone surrogates replaced by U+FFFD."""
     if text.isascii():
@@ -150,6 +154,8 @@ def starts_json(text: str) -> bool:
 
 
 def _decode(text: str) -> Value:
+    if text[:1] not in _BEGINNINGS:
+        return _NOTHING  # words, mostly: an exception from each decoder costs more than reading most spans
     try:
         return _DECODE(text)
     except (ValueError, RecursionError):  # msgspec's errors, and lone surrogates in the text
