@@ -60,35 +60,55 @@ class MemoryLimits:
     max_age_ns: int = 15 * 60 * 1_000_000_000
 
 
+class _Logs:
+    """What log records say of the spans of a trace; most traces have none."""
+
+    __slots__ = ("events", "named", "runs", "said")
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[Event]] = {}
+        self.named: dict[str, list[tuple[str, Event]]] = {}
+        """Response id → log records which name it, each with the span id it carries."""
+        self.runs: set[str] = set()
+        """Span ids of runs that log records tell of."""
+        self.said: set[tuple[str, int]] = set()
+        """Span id and hash of each log record."""
+
+
+class _Given:
+    """What is remembered of the runs of a trace; traces without any run have none."""
+
+    __slots__ = ("emitted", "looked_at", "talks", "threads", "told")
+
+    def __init__(self) -> None:
+        self.emitted: dict[str, Run] = {}
+        self.threads: dict[str, Thread] = {}
+        self.talks: dict[str, Talk] = {}
+        """Run id → conversation with tools."""
+        self.looked_at: dict[str, Run] = {}
+        """Run id → model call that lacks facts, as it was when it was looked at last."""
+        self.told: TraceAnswers | None = None
+
+
 class _Trace:
     """Everything remembered of one trace."""
 
     __slots__ = (
-        "answers", "below", "drafts", "emitted", "events", "items", "logged", "looked_at", "named", "said", "size",
-        "spans", "statements", "talks", "threads", "told", "touched_ns",
+        "answers", "below", "drafts", "given", "has_parts", "items", "logs", "size", "spans", "statements",
+        "touched_ns",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.spans: dict[str, Facts] = {}
-        self.events: dict[str, list[Event]] = {}
-        self.answers: dict[str, set[str]] = {}
-        """Response id → spans of that model call."""
-        self.named: dict[str, list[tuple[str, Event]]] = {}
-        """Response id → log records which name it, each with the span id it carries."""
-        self.logged: set[str] = set()
-        """Span ids of runs that log records tell of."""
-        self.said: set[tuple[str, int]] = set()
-        """Span id and hash of each log record."""
         self.drafts: dict[str, Draft] = {}
         self.below: dict[str, set[str]] = {}
         """Span id → span ids of the drafts whose parent it is."""
-        self.told: TraceAnswers | None = None
-        self.looked_at: dict[str, Run] = {}
-        """Run id → model call that lacks facts, as it was when it was looked at last."""
-        self.talks: dict[str, Talk] = {}
-        """Run id → conversation with tools."""
-        self.emitted: dict[str, Run] = {}
-        self.threads: dict[str, Thread] = {}
+        self.has_parts = False
+        """Whether any draft is a part of another span's run (MERGE, WRAP)."""
+        self.answers: dict[str, set[str]] | None = None
+        """Response id → spans of that model call."""
+        self.logs: _Logs | None = None
+        self.given: _Given | None = None
         self.items = 0
         """Spans and events held."""
         self.statements = 0
@@ -123,6 +143,7 @@ class Mapper:
         """Records that these items make or change. `now_ns` is when they were received; it only ages the memory."""
         records: list[Record] = []
         touched: dict[str, set[str]] = {}
+        deployments: dict[int, Deployment] = {}
         for item in items:
             if isinstance(item, Span):
                 if isinstance(item, Facts):
@@ -137,7 +158,7 @@ class Mapper:
             trace_id, span_ids = touched.popitem()
             trace = self._traces[project_id, trace_id]
             trace.touched_ns = max(trace.touched_ns, now_ns)
-            changed, affected = self._resolve(project_id, trace_id, trace, span_ids)
+            changed, affected = self._resolve(project_id, trace_id, trace, span_ids, deployments)
             records.extend(changed)
             if trace.items > self._limits.max_items_per_trace:
                 self._forget((project_id, trace_id), trace)
@@ -178,9 +199,12 @@ class Mapper:
         changed = touched.setdefault(span.trace_id, set())
         changed.add(span.span_id)
         if isinstance(span.response_id, str):
+            if trace.answers is None:
+                trace.answers = {}
             trace.answers.setdefault(span.response_id, set()).add(span.span_id)
             records.extend(self._scored.add_span(project_id, span.response_id, span.trace_id, span.span_id))
-            changed.update(origin for origin, _ in trace.named.get(span.response_id, ()))
+            if trace.logs is not None:
+                changed.update(origin for origin, _ in trace.logs.named.get(span.response_id, ()))
         for event in span.events:
             if event.name in EVALUATION_EVENTS:
                 score = evaluation_score(project_id, span.trace_id, span.span_id, event)
@@ -195,7 +219,7 @@ class Mapper:
             span = span_of(record)
             if span is not None:
                 self._add_span(project_id, span, touched, records)
-                self._traces[project_id, span.trace_id].logged.add(span.span_id)
+                _logs_of(self._traces[project_id, span.trace_id]).runs.add(span.span_id)
             return
         if event.name in EVALUATION_EVENTS:
             score: Score | None = evaluation_score(project_id, record.trace_id, record.span_id, event)
@@ -208,11 +232,12 @@ class Mapper:
         if not record.trace_id or not record.span_id:
             return
         trace = self._trace(project_id, record.trace_id)
+        logs = _logs_of(trace)
         said = (record.span_id, hash(identity_of(event)))
-        if said in trace.said:
+        if said in logs.said:
             return
-        trace.said.add(said)
-        trace.events.setdefault(record.span_id, []).append(event)
+        logs.said.add(said)
+        logs.events.setdefault(record.span_id, []).append(event)
         self._items += 1
         trace.items += 1
         trace.statements += 1
@@ -221,46 +246,43 @@ class Mapper:
         changed.add(record.span_id)
         response_id = _response_named(event)
         if response_id is not None:
-            trace.named.setdefault(response_id, []).append((record.span_id, event))
-            changed.update(trace.answers.get(response_id, ()))
+            logs.named.setdefault(response_id, []).append((record.span_id, event))
+            if trace.answers is not None:
+                changed.update(trace.answers.get(response_id, ()))
 
     def _resolve(
-        self, project_id: str, trace_id: str, trace: _Trace, span_ids: set[str]
+        self, project_id: str, trace_id: str, trace: _Trace, span_ids: set[str], deployments: dict[int, Deployment]
     ) -> tuple[list[Record], set[str]]:
         """Records of a trace that changed, and other traces that bear on it: they lost the billing of a model call
         to this one, or asked for a tool call whose result stands here."""
-        deployments: dict[int, Deployment] = {}
         for span_id in span_ids:
             self._redraft(project_id, trace, span_id, deployments)
-        neighbours: set[str] = set()  # of spans whose facts belong to another
-        for span_id in span_ids:
-            draft = trace.drafts.get(span_id)
-            if draft is None:
-                continue
-            if draft.kind == MERGE and draft.parent_span_id is not None:
-                neighbours.add(draft.parent_span_id)
-            elif draft.kind == WRAP:
-                neighbours.update(trace.below.get(span_id, ()))
-        for span_id in neighbours:
-            self._redraft(project_id, trace, span_id, deployments)
+        if trace.has_parts:
+            neighbours = _neighbours(trace, span_ids)
+            for span_id in neighbours:
+                self._redraft(project_id, trace, span_id, deployments)
+            span_ids = span_ids | neighbours
+        given = trace.given
+        if given is None:  # nothing but noise
+            return [], set()
         changed: list[Record] = []
         drafts = trace.drafts
-        if trace.logged:
-            gone = superseded(drafts, trace.logged)
+        if trace.logs is not None and trace.logs.runs:
+            gone = superseded(drafts, trace.logs.runs)
             donate(drafts, gone)
             drafts = {span_id: draft for span_id, draft in drafts.items() if span_id not in gone}
         runs = resolve(project_id, trace_id, drafts, self._prices)
         affected = self._responses.settle(project_id, trace_id, runs)
         affected |= self._twins.settle(project_id, trace_id, runs)
-        for told in _told(trace, span_ids | neighbours):
-            if trace.told is None:
-                trace.told = TraceAnswers()
-            trace.told.add(told)
+        for told in _told(trace, span_ids):
+            if given.told is None:
+                given.told = TraceAnswers()
+            given.told.add(told)
             affected |= self._answers.note_told(project_id, trace_id, told)
-        if trace.told is not None:
-            trace.told.complete(runs)
-        affected |= self._answers.complete(project_id, trace_id, runs, trace.looked_at)
-        talks = _talks(trace, runs)
+        if given.told is not None:
+            given.told.complete(runs)
+        affected |= self._answers.complete(project_id, trace_id, runs, given.looked_at)
+        talks = _talks(given, runs)
         if talks:
             affected |= self._conversations.note(project_id, trace_id, talks)
             self._conversations.complete(project_id, trace_id, talks, across=False)
@@ -275,40 +297,38 @@ class Mapper:
         if self._capture is not None:
             for run in runs:
                 self._capture.apply(run)
-        for run in [*runs, *_withdrawn(trace, runs)]:
-            held = trace.emitted.get(run.run_id)
+        for run in [*runs, *_withdrawn(given, runs)]:
+            held = given.emitted.get(run.run_id)
             if held is not None:
                 run.version = held.version
                 if run == held:
                     continue
             run.version = max(trace.statements, held.version + 1 if held is not None else 0)
-            trace.emitted[run.run_id] = run
+            given.emitted[run.run_id] = run
             changed.append(run)
-        changed.extend(_threads(project_id, trace, runs))
+        changed.extend(_threads(project_id, given, runs))
         return changed, affected
 
     def _redraft(self, project_id: str, trace: _Trace, span_id: str, deployments: dict[int, Deployment]) -> None:
         span = trace.spans.get(span_id)
         if span is None:
             return
-        events = sorted([*span.events, *_log_events(trace, span)], key=lambda event: event.time_ns)
-        whole = supplemented(span, events)
-        below = [trace.drafts[child] for child in trace.below.get(span_id, ()) if child != span_id]
-        parts = [draft.span for draft in below if draft.kind == MERGE]
-        parts.sort(key=lambda one: (one.start_ns, one.span_id))
-        wrapper = trace.drafts.get(span.parent_span_id or "")
-        if wrapper is not None and wrapper.kind == WRAP and kind_of(span) == LLM:
-            parts.append(wrapper.span)
-        if parts:
-            if whole is span:
-                whole = merged(span, span)
-            for part in parts:
-                fill_gaps(whole, part)
+        events = span.events if trace.logs is None else [*span.events, *_log_events(trace, trace.logs, span)]
+        whole, plain = span, events
+        if events:
+            events = sorted(events, key=lambda event: event.time_ns)
+            whole = supplemented(span, events)
+            plain = [event for event in events if event.name not in SUPPLEMENTS]
+        if trace.has_parts:
+            whole = _with_parts(trace, span, whole)
         deployment = deployments.get(id(span.resource))
         if deployment is None:
             deployment = deployments[id(span.resource)] = Deployment(span.resource)
-        plain = [event for event in events if event.name not in SUPPLEMENTS]
         draft = draft_of(project_id, whole, plain, deployment)
+        if draft.run is not None and trace.given is None:
+            trace.given = _Given()
+        if draft.kind in (MERGE, WRAP):
+            trace.has_parts = True
         held = trace.drafts.get(span_id)
         if held is not None and held.parent_span_id is not None:
             trace.below[held.parent_span_id].discard(span_id)
@@ -339,6 +359,41 @@ class Mapper:
         self._bytes -= trace.size
 
 
+def _logs_of(trace: _Trace) -> _Logs:
+    if trace.logs is None:
+        trace.logs = _Logs()
+    return trace.logs
+
+
+def _neighbours(trace: _Trace, span_ids: set[str]) -> set[str]:
+    """Span ids of the runs that these spans are parts of."""
+    found: set[str] = set()
+    for span_id in span_ids:
+        draft = trace.drafts.get(span_id)
+        if draft is None:
+            continue
+        if draft.kind == MERGE and draft.parent_span_id is not None:
+            found.add(draft.parent_span_id)
+        elif draft.kind == WRAP:
+            found.update(trace.below.get(span_id, ()))
+    return found
+
+
+def _with_parts(trace: _Trace, span: Facts, whole: Facts) -> Facts:
+    """A span with the facts of the spans that are parts of it."""
+    below = [trace.drafts[child] for child in trace.below.get(span.span_id, ()) if child != span.span_id]
+    parts = [draft.span for draft in below if draft.kind == MERGE]
+    parts.sort(key=lambda one: (one.start_ns, one.span_id))
+    wrapper = trace.drafts.get(span.parent_span_id or "")
+    if wrapper is not None and wrapper.kind == WRAP and kind_of(span) == LLM:
+        parts.append(wrapper.span)
+    if parts and whole is span:
+        whole = merged(span, span)
+    for part in parts:
+        fill_gaps(whole, part)
+    return whole
+
+
 def _response_named(event: Event) -> str | None:
     """Response id that a supplement names. OpenLIT writes the log record of a streamed call after the call's span
     has ended, so that it carries the id of the span around it; the response id says which call it was."""
@@ -349,16 +404,17 @@ def _response_named(event: Event) -> str | None:
     return None
 
 
-def _log_events(trace: _Trace, span: Facts) -> list[Event]:
+def _log_events(trace: _Trace, logs: _Logs, span: Facts) -> list[Event]:
     """Log records that state facts of a span: those that carry its id, but for those that name another call's
     response, and those that name its own."""
     found = []
-    for event in trace.events.get(span.span_id, ()):
+    answers = trace.answers or {}
+    for event in logs.events.get(span.span_id, ()):
         named = _response_named(event)
-        if named is None or named == span.response_id or named not in trace.answers:
+        if named is None or named == span.response_id or named not in answers:
             found.append(event)
     if isinstance(span.response_id, str):
-        found.extend(event for origin, event in trace.named.get(span.response_id, ()) if origin != span.span_id)
+        found.extend(event for origin, event in logs.named.get(span.response_id, ()) if origin != span.span_id)
     return found
 
 
@@ -368,27 +424,25 @@ def _told(trace: _Trace, span_ids: set[str]) -> list[Told]:
     return [draft.told for draft in drafts if draft is not None and draft.told is not None]
 
 
-def _talks(trace: _Trace, runs: Sequence[Run]) -> list[tuple[Run, Talk]]:
+def _talks(given: _Given, runs: Sequence[Run]) -> list[tuple[Run, Talk]]:
     """The model calls of a trace that belong to conversations with tools."""
     found: list[tuple[Run, Talk]] = []
     for run in runs:
         if has_tools(run):
-            talk = trace.talks.get(run.run_id)
+            talk = given.talks.get(run.run_id)
             if talk is None or not talk.is_of(run):
-                talk = trace.talks[run.run_id] = Talk(run)
+                talk = given.talks[run.run_id] = Talk(run)
             found.append((run, talk))
     return found
 
 
-def _withdrawn(trace: _Trace, runs: Sequence[Run]) -> list[Run]:
+def _withdrawn(given: _Given, runs: Sequence[Run]) -> list[Run]:
     """Runs given before that more knowledge shows to be none; they go out once more, marked."""
-    present = {run.run_id for run in runs}
-    return [
-        msgspec.structs.replace(run, withdrawn=True) for run_id, run in trace.emitted.items() if run_id not in present
-    ]
+    gone = given.emitted.keys() - {run.run_id for run in runs}
+    return [msgspec.structs.replace(run, withdrawn=True) for run_id, run in given.emitted.items() if run_id in gone]
 
 
-def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread]:
+def _threads(project_id: str, given: _Given, runs: Sequence[Run]) -> list[Thread]:
     """Thread records of the sessions that the runs of a trace belong to."""
     first: dict[str, Run] = {}
     for run in runs:
@@ -404,9 +458,9 @@ def _threads(project_id: str, trace: _Trace, runs: Sequence[Run]) -> list[Thread
             started_at=run.started_at,
             version=thread_version(run.started_at, run.user_id),
         )
-        if thread == trace.threads.get(session_id):
+        if thread == given.threads.get(session_id):
             continue
-        trace.threads[session_id] = thread
+        given.threads[session_id] = thread
         changed.append(thread)
     return changed
 
