@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final
@@ -9,11 +11,13 @@ from typing import Any, Final
 import msgspec
 
 from spanledger.exporters.schema import RUNS, Column, Table, Type
-from spanledger.exporters.values import to_fact, to_json
+from spanledger.exporters.store import Group, Grouping, Totals
+from spanledger.exporters.values import to_fact, to_json, usd
 from spanledger.model.records import Cost, Record, Run, RunError, Usage
 
 _GROUPS: Final[dict[str, Any]] = {"error": RunError, "usage": Usage, "cost": Cost}
 _CONVERTED: Final = {Type.MONEY, Type.MONEYS, Type.JSON}
+_TOTALS: Final = tuple(field.name for field in dataclasses.fields(Totals))
 _PREVIEWED: Final = {"input_preview": "input", "output_preview": "output"}
 
 
@@ -68,6 +72,34 @@ def _place(column: Column) -> tuple[str | None, str]:
 
 def _is_there(members: dict[str, Any], marker: str | None) -> bool:
     return any(value is not None for value in members.values()) if marker is None else members[marker] is not None
+
+
+def totals_of(row: Sequence[Any]) -> Totals:
+    """What a store counted, in the order of the fields of `Totals`, money as 1e-12 USD."""
+    sums = {name: None if value is None else int(value) for name, value in zip(_TOTALS, row, strict=True)}
+    cost = sums.pop("cost")
+    return Totals(**sums, cost=None if cost is None else usd(cost))  # type: ignore[arg-type]
+
+
+def group_of(grouping: Grouping, row: Sequence[Any]) -> Group:
+    """A group from (key, bucket, totals …, first start, last start, users, sessions[, quantiles, quantiles])."""
+    rest = 2 + len(_TOTALS)
+    quantiles = [_quantiles(values) for values in row[rest + 4 :]]
+    return Group(
+        key=None if grouping.by is None else str(row[0]),
+        bucket=None if grouping.bucket_ns is None else int(row[1]),
+        totals=totals_of(row[2:rest]),
+        first_at=int(row[rest] or 0),
+        last_at=int(row[rest + 1] or 0),
+        users=int(row[rest + 2]),
+        sessions=int(row[rest + 3]),
+        duration_ns=quantiles[0] if quantiles else (),
+        ttft_ns=quantiles[1] if quantiles else (),
+    )
+
+
+def _quantiles(values: Sequence[float | None] | None) -> tuple[float | None, ...]:
+    return tuple(None if value is None or not math.isfinite(value) else value for value in values or ())
 
 
 def in_order(record: type[Record], fields: dict[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,12 @@ import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
+from spanledger.exporters.conditions import Condition
 from spanledger.exporters.migrations import Migration
 from spanledger.model.records import Run
 
@@ -48,6 +50,8 @@ class RunFilter:
     """Nanoseconds since the Unix epoch, exclusive."""
     billable: bool = False
     """Only runs that count in totals."""
+    where: Condition | None = None
+    """What else must hold."""
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -99,6 +103,107 @@ class Totals:
     """USD."""
 
 
+class Sort(StrEnum):
+    """What lists can be sorted by, beside the start that pages with a cursor go along."""
+
+    STARTED = "started"
+    DURATION = "duration"
+    TOKENS = "tokens"
+    COST = "cost"
+
+
+class By(StrEnum):
+    """What runs can be grouped by; those without the fact make no group. A run with several tags is in several."""
+
+    MODEL = "model"
+    REQUEST_MODEL = "request_model"
+    PROVIDER = "provider"
+    USER = "user"
+    SESSION = "session"
+    TYPE = "type"
+    NAME = "name"
+    STATUS = "status"
+    ENVIRONMENT = "environment"
+    RELEASE = "release"
+    SERVICE = "service"
+    TAG = "tag"
+
+
+class GroupSort(StrEnum):
+    """What groups can be sorted by."""
+
+    LAST = "last"
+    FIRST = "first"
+    RUNS = "runs"
+    ERRORS = "errors"
+    TOKENS = "tokens"
+    COST = "cost"
+    KEY = "key"
+
+
+class GroupCursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page of groups ended that is sorted by their first or last start. A group that grows meanwhile moves to
+    the beginning, never to a later page."""
+
+    at: int
+    key: str
+
+    def encode(self) -> str:
+        """An opaque text for URLs."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+    @staticmethod
+    def decode(text: str) -> GroupCursor:
+        """Raises `ValueError` when it is no cursor."""
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            return msgspec.json.decode(raw, type=GroupCursor)
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise ValueError("not a cursor") from error
+
+
+QUANTILES: Final = (0.5, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """How runs are grouped: by a fact, by time, or both; by neither, all are one group."""
+
+    by: By | None = None
+    bucket_ns: int | None = None
+    """Width of the intervals of time, which begin at multiples of it since the Unix epoch."""
+    sort: GroupSort = GroupSort.KEY
+    descending: bool = False
+    limit: int = MAX_PAGE
+    offset: int = 0
+    after: GroupCursor | None = None
+    """Only when sorted by `LAST` or `FIRST`, descending."""
+    contains: str | None = None
+    """Only groups whose key holds this text; the case of ASCII letters does not count."""
+    latency: bool = False
+    """Whether quantiles are wanted: they cost most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs of one key and one interval."""
+
+    key: str | None
+    bucket: int | None
+    """Begin of the interval."""
+    totals: Totals
+    first_at: int
+    """Start of the first run."""
+    last_at: int
+    users: int
+    """Different users."""
+    sessions: int
+    """Different sessions."""
+    duration_ns: tuple[float | None, ...] = ()
+    """`QUANTILES` over the runs whose duration is known, interpolated."""
+    ttft_ns: tuple[float | None, ...] = ()
+
+
 class RunStore(Protocol):
     """Reads the ledger. Every answer shows each run once, in its highest version, and only runs of the given project.
 
@@ -114,6 +219,15 @@ class RunStore(Protocol):
     async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
         """Summaries of matching runs, newest start first, at most `limit` (1 to `MAX_PAGE`)."""
 
+    async def sorted_runs(
+        self, filter_: RunFilter, sort: Sort, *, descending: bool = True, limit: int = DEFAULT_PAGE, offset: int = 0
+    ) -> list[RunJson]:
+        """Summaries of matching runs in any order, those without the fact last; of equals the newest first. Whoever
+        goes on with an offset may meet a run twice when others arrive: `list_runs` does not have that."""
+
+    async def groups(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
+        """Sums over matching runs by a fact and by time."""
+
     async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
         """The whole run: what `to_dict` gave when it was written. Where its contents have passed their retention the
         fields are null or empty, and `payload_expired` is true."""
@@ -123,6 +237,9 @@ class RunStore(Protocol):
 
     async def scores(self, project_id: str, run_id: str) -> list[dict[str, Any]]:
         """Scores of a run, oldest first."""
+
+    async def scores_of(self, project_id: str, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Scores of several runs, at most `MAX_PAGE`, oldest first."""
 
     async def totals(self, filter_: RunFilter) -> Totals:
         """Counts and sums over matching runs."""

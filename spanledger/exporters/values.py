@@ -87,6 +87,11 @@ def usd(pico: int) -> Decimal:
     return Decimal(pico).scaleb(-12)
 
 
+def pico(amount: Decimal | int) -> int:
+    """USD as a logical `Type.MONEY`, within its bounds."""
+    return max(-MAX_PICO, min(MAX_PICO, int(Decimal(amount) * _PICO)))
+
+
 def _read(column: Column, records: Sequence[Record]) -> list[Any]:
     if column.derive is not None:
         return [column.derive(record) for record in records]

@@ -14,9 +14,10 @@ from typing import Final, TypeAlias
 
 from spanledger.exporters.assemble import facts
 from spanledger.exporters.clickhouse.columns import BLANK
+from spanledger.exporters.clickhouse.conditions import Compiler
 from spanledger.exporters.clickhouse.tables import identifier
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
-from spanledger.exporters.store import Cursor, RunFilter
+from spanledger.exporters.store import QUANTILES, By, Cursor, Grouping, GroupSort, RunFilter, Sort
 
 Parameters: TypeAlias = dict[str, str | int | Sequence[str]]
 
@@ -26,6 +27,12 @@ SUMMARY: Final = [*facts(RUNS), RUNS["input_preview"], RUNS["output_preview"]]
 PAYLOAD: Final = facts(RUN_PAYLOADS)
 SCORE: Final = facts(SCORES)
 
+_SORTS: Final = {
+    Sort.STARTED: "started_at",
+    Sort.DURATION: "duration_ns",
+    Sort.TOKENS: "if(input_tokens IS NULL, output_tokens, input_tokens + ifNull(output_tokens, 0))",
+    Sort.COST: "cost",
+}
 _DAY_NS: Final = 86_400 * 1_000_000_000
 _WEEK_NS: Final = 7 * _DAY_NS
 _FINAL: Final = {
@@ -78,7 +85,7 @@ def week(time_ns: int) -> str:
     return f"{year}{number:02}"
 
 
-def _conditions(filter_: RunFilter, parameters: Parameters) -> str:
+def _conditions(database: str, filter_: RunFilter, parameters: Parameters) -> str:
     """What a run must fulfil, apart from project and trace, which never change."""
     found = []
     for column, values in (
@@ -103,6 +110,9 @@ def _conditions(filter_: RunFilter, parameters: Parameters) -> str:
     if filter_.started_to is not None:
         parameters["f_to"] = filter_.started_to
         found.append(f"started_at < {_time('f_to')}")
+    if filter_.where is not None:
+        parameters["project"] = filter_.project_id
+        found.append(Compiler(database, parameters).sql(filter_.where))
     return " AND ".join(found) or "1"
 
 
@@ -112,6 +122,12 @@ def _key(filter_: RunFilter, parameters: Parameters) -> str:
         return "project_id = {project:String}"
     parameters["trace"] = filter_.trace_id
     return "project_id = {project:String} AND trace_key IN ('', {trace:String}) AND trace_id = {trace:String}"
+
+
+def _where(database: str, filter_: RunFilter, parameters: Parameters) -> str:
+    """All there is to a filter, for statements that merge at reading."""
+    conditions = _conditions(database, filter_, parameters)
+    return f"{_key(filter_, parameters)} AND {_weeks(filter_, parameters)} AND {conditions}"
 
 
 def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limit: int) -> Statement:
@@ -127,7 +143,7 @@ def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limi
         "SELECT DISTINCT toUnixTimestamp64Nano(started_at) AS at, trace_key, toString(run_id) AS id "
         f"FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} AND started_at >= {_time('low')} "
         f"AND started_at <= {_time('before')} AND (at, id) < ({{before:Int64}}, {{before_id:String}}) "
-        f"AND {_conditions(filter_, parameters)} ORDER BY at DESC, id DESC LIMIT {{limit:UInt64}}",
+        f"AND {_conditions(database, filter_, parameters)} ORDER BY at DESC, id DESC LIMIT {{limit:UInt64}}",
         parameters,
     )
 
@@ -143,7 +159,8 @@ def winners(database: str, filter_: RunFilter, keys: Sequence[Key]) -> Statement
         f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} "
         "AND (trace_key, run_id) IN (SELECT arrayJoin(arrayZip({traces:Array(String)}, {ids:Array(UUID)})) AS key) "
         "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) "
-        f"WHERE is_deleted = 0 AND {_conditions(filter_, parameters)} ORDER BY started_at DESC, toString(run_id) DESC",
+        f"WHERE is_deleted = 0 AND {_conditions(database, filter_, parameters)} "
+        "ORDER BY started_at DESC, toString(run_id) DESC",
         parameters,
     )
 
@@ -167,7 +184,8 @@ def keys(database: str, filter_: RunFilter, in_week: str, after: Key | None, lim
     """Keys of the rows of a partition that match, in any version, in order; the versions of a run follow each other.
     Read along the key, so it costs the same at any size: DISTINCT would read everything first."""
     parameters: Parameters = {"limit": limit, "week": in_week}
-    where = f"{_key(filter_, parameters)} AND _partition_id = {{week:String}} AND {_conditions(filter_, parameters)}"
+    conditions = _conditions(database, filter_, parameters)
+    where = f"{_key(filter_, parameters)} AND _partition_id = {{week:String}} AND {conditions}"
     if after is not None:
         parameters |= {"after_trace": after[0], "after_run": after[1]}
         where += " AND (trace_key, run_id) > ({after_trace:String}, {after_run:UUID})"
@@ -219,6 +237,34 @@ def trace(database: str, project_id: str, trace_id: str, limit: int) -> Statemen
     )
 
 
+def in_order(database: str, filter_: RunFilter, sort: Sort, descending: bool, limit: int, offset: int) -> Statement:
+    """Summaries in any order. The inner query sorts keys alone: rows are wide."""
+    parameters: Parameters = {"limit": limit, "offset": offset}
+    table, by = _table(database, RUNS), _SORTS[sort]
+    order = f"{by} {'DESC' if descending else 'ASC'} NULLS LAST, started_at DESC, toString(run_id) DESC"
+    where = _where(database, filter_, parameters)
+    return Statement(
+        f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {table} WHERE project_id = {{project:String}} "
+        f"AND (trace_key, run_id) IN (SELECT trace_key, run_id FROM {table} FINAL WHERE {where} ORDER BY {order} "
+        "LIMIT {limit:UInt64} OFFSET {offset:UInt64}) ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) "
+        f"WHERE is_deleted = 0 ORDER BY {order}",
+        parameters,
+        _FINAL,
+    )
+
+
+def scores_of(database: str, project_id: str, run_ids: Sequence[str]) -> Statement:
+    """Scores of several runs."""
+    table = _table(database, SCORES)
+    return Statement(
+        f"SELECT {_columns(SCORE)} FROM (SELECT * FROM {table} WHERE project_id = {{project:String}} AND score_id IN "
+        f"(SELECT score_id FROM {table} WHERE project_id = {{project:String}} AND run_id IN {{runs:Array(UUID)}}) "
+        "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY score_id) "
+        "WHERE is_deleted = 0 AND run_id IN {runs:Array(UUID)} ORDER BY at, toString(score_id)",
+        {"project": project_id, "runs": list(run_ids)},
+    )
+
+
 def scores(database: str, project_id: str, run_id: str) -> Statement:
     """Scores of a run. The inner search uses the index on run_id; a score's target may be corrected later."""
     table = _table(database, SCORES)
@@ -243,14 +289,74 @@ TOTALS: Final = ("runs", "errors", "billable_runs", "unpriced_runs", *_SUMS)
 """What `totals` selects: fields of `spanledger.exporters.store.Totals`."""
 
 
+_MEASURES: Final = (
+    "count() AS runs, countIf(status = 'error') AS errors, countIf(billable) AS billable_runs, "
+    "countIf(billable AND cost IS NULL) AS unpriced_runs, "
+    # Sums are 128 bits wide: one absurd count must not make them wrap round.
+    + ", ".join(f"sumIf(toInt128({column}), billable) AS sum_{column}" for column in _SUMS)
+)
+
+
 def totals(database: str, filter_: RunFilter) -> Statement:
-    """Counts and sums. Sums are 128 bits wide: one absurd count must not make them wrap round."""
+    """Counts and sums."""
     parameters: Parameters = {}
-    sums = ", ".join(f"sumIf(toInt128({column}), billable)" for column in _SUMS)
     return Statement(
-        "SELECT count(), countIf(status = 'error'), countIf(billable), countIf(billable AND cost IS NULL), "
-        f"{sums} FROM {_table(database, RUNS)} FINAL "
-        f"WHERE {_key(filter_, parameters)} AND {_weeks(filter_, parameters)} AND {_conditions(filter_, parameters)}",
+        f"SELECT {_MEASURES} FROM {_table(database, RUNS)} FINAL WHERE {_where(database, filter_, parameters)}",
+        parameters,
+        _FINAL,
+    )
+
+
+_BY: Final = {
+    By.USER: "user_id",
+    By.SESSION: "session_id",
+    By.SERVICE: "service_name",
+    By.TAG: "arrayJoin(tags)",
+}
+"""Where the column is not called as the fact."""
+_GROUP_SORTS: Final = {
+    GroupSort.LAST: "last_at",
+    GroupSort.FIRST: "first_at",
+    GroupSort.RUNS: "runs",
+    GroupSort.ERRORS: "errors",
+    GroupSort.TOKENS: "ifNull(sum_input_tokens, 0) + ifNull(sum_output_tokens, 0)",
+    GroupSort.COST: "sum_cost",
+    GroupSort.KEY: "key",
+}
+
+
+def groups(database: str, filter_: RunFilter, grouping: Grouping) -> Statement:
+    """(key, bucket, what `totals` selects, first start, last start, users, sessions), then both lists of quantiles
+    where they are wanted."""
+    parameters: Parameters = {"limit": grouping.limit, "offset": grouping.offset}
+    key = _BY.get(grouping.by, str(grouping.by)) if grouping.by is not None else "''"
+    bucket = "toInt64(0)"
+    if grouping.bucket_ns is not None:
+        parameters["width"] = grouping.bucket_ns
+        bucket = "intDiv(toUnixTimestamp64Nano(started_at), {width:Int64}) * {width:Int64}"
+    latency = ""
+    if grouping.latency:
+        levels = ", ".join(map(str, QUANTILES))
+        latency = "".join(f", quantilesExactInclusive({levels})({name})" for name in ("duration_ns", "ttft_ns"))
+    having = "1"
+    if grouping.by is not None:
+        having = "key != ''"
+        if grouping.contains is not None:
+            parameters["contains"] = grouping.contains
+            having += " AND positionCaseInsensitive(key, {contains:String}) > 0"
+        if grouping.after is not None:
+            parameters |= {"after_at": grouping.after.at, "after_key": grouping.after.key}
+            at = _GROUP_SORTS[grouping.sort]
+            having += f" AND ({at}, key) < ({{after_at:Int64}}, {{after_key:String}})"
+    way = "DESC" if grouping.descending else "ASC"
+    return Statement(
+        f"SELECT toString({key}) AS key, {bucket} AS bucket, {_MEASURES}, "
+        "toUnixTimestamp64Nano(min(started_at)) AS first_at, toUnixTimestamp64Nano(max(started_at)) AS last_at, "
+        "uniqExactIf(user_id, user_id != '') AS users, uniqExactIf(session_id, session_id != '') AS sessions"
+        f"{latency} FROM {_table(database, RUNS)} FINAL WHERE {_where(database, filter_, parameters)} "
+        f"GROUP BY key, bucket HAVING {having} "
+        f"ORDER BY bucket, {_GROUP_SORTS[grouping.sort]} {way} NULLS LAST, key {way} "
+        "LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
         parameters,
         _FINAL,
     )

@@ -10,15 +10,26 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from spanledger.exporters.assemble import in_order, record_json, runs_without_contents
+from spanledger.exporters.assemble import group_of, in_order, record_json, runs_without_contents, totals_of
 from spanledger.exporters.clickhouse import query
 from spanledger.exporters.clickhouse.columns import decode
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.query import FAR_FUTURE, PAYLOAD, SCORE, SUMMARY, Key, Statement
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
-from spanledger.exporters.store import DEFAULT_PAGE, MAX_TRACE, SCAN_PAGE, Cursor, Page, RunFilter, RunJson, Totals
-from spanledger.exporters.values import usd
+from spanledger.exporters.store import (
+    DEFAULT_PAGE,
+    MAX_TRACE,
+    SCAN_PAGE,
+    Cursor,
+    Group,
+    Grouping,
+    Page,
+    RunFilter,
+    RunJson,
+    Sort,
+    Totals,
+)
 from spanledger.model.records import Run
 
 Row: TypeAlias = tuple[Any, ...]
@@ -85,6 +96,18 @@ class ClickHouseStore:
         last = found[limit - 1] if len(found) > limit else None
         return Page(runs, Cursor(last[_STARTED_AT], last[_RUN_ID]) if last else None)
 
+    async def sorted_runs(
+        self, filter_: RunFilter, sort: Sort, *, descending: bool = True, limit: int = DEFAULT_PAGE, offset: int = 0
+    ) -> list[RunJson]:
+        """See `RunStore.sorted_runs`."""
+        rows = await self._rows(query.in_order(self._database, filter_, sort, descending, limit, offset))
+        return [_summary(row) for row in rows]
+
+    async def groups(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
+        """See `RunStore.groups`."""
+        rows = await self._rows(query.groups(self._database, filter_, grouping))
+        return [group_of(grouping, row) for row in rows if row[2]]
+
     async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
         """See `RunStore.get_run`."""
         if not _is_uuid(run_id):
@@ -116,11 +139,16 @@ class ClickHouseStore:
         rows = await self._rows(query.scores(self._database, project_id, run_id))
         return [_json(SCORES, SCORE, row) for row in rows]
 
+    async def scores_of(self, project_id: str, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """See `RunStore.scores_of`."""
+        known = [run_id for run_id in run_ids if _is_uuid(run_id)]
+        rows = await self._rows(query.scores_of(self._database, project_id, known)) if known else []
+        return [_json(SCORES, SCORE, row) for row in rows]
+
     async def totals(self, filter_: RunFilter) -> Totals:
         """See `RunStore.totals`."""
         (row,) = await self._rows(query.totals(self._database, filter_))
-        sums = dict(zip(query.TOTALS, row, strict=True))
-        return Totals(**sums | {"cost": None if sums["cost"] is None else usd(sums["cost"])})
+        return totals_of(row)
 
     async def projects(self, started_from: int, started_to: int) -> list[str]:
         """See `RunStore.projects`."""

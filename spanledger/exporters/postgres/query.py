@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from spanledger.exporters.assemble import facts
+from spanledger.exporters.postgres.conditions import Compiler
 from spanledger.exporters.postgres.connection import identifier
 from spanledger.exporters.postgres.ddl import INDEXED_LENGTH, RUN_KEYS
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column
-from spanledger.exporters.store import Cursor, RunFilter
+from spanledger.exporters.store import QUANTILES, By, Cursor, Grouping, GroupSort, RunFilter, Sort
 
 SUMMARY: Final = [*facts(RUNS), RUNS["input_preview"], RUNS["output_preview"]]
 PAYLOAD: Final = facts(RUN_PAYLOADS)
@@ -53,7 +54,8 @@ def _one_of(column: str, values: Sequence[str], statement: Statement, *, indexed
     return f"left({column}, {INDEXED_LENGTH}) = ANY({statement.value(beginnings, 'text[]')}) AND {condition}"
 
 
-def _where(filter_: RunFilter, statement: Statement) -> str:
+def _where(schema: str, filter_: RunFilter, statement: Statement) -> str:
+    assert not statement.values  # noqa: S101 - the project is $1
     found = [f"project_id = {statement.value(filter_.project_id, 'text')}"]
     if filter_.trace_id is not None:
         found.append(_indexed("trace_id", statement.value(filter_.trace_id, "text")))
@@ -75,13 +77,15 @@ def _where(filter_: RunFilter, statement: Statement) -> str:
         found.append(f"started_at >= {statement.value(filter_.started_from, 'bigint')}")
     if filter_.started_to is not None:
         found.append(f"started_at < {statement.value(filter_.started_to, 'bigint')}")
+    if filter_.where is not None:
+        found.append(Compiler(schema, "$1::text", statement.value).sql(filter_.where))
     return " AND ".join(found)
 
 
 def page(schema: str, filter_: RunFilter, after: Cursor | None, limit: int) -> Statement:
     """Summaries, newest first."""
     statement = Statement()
-    where = _where(filter_, statement)
+    where = _where(schema, filter_, statement)
     if after is not None:
         started_at = statement.value(after.started_at, "bigint")
         where += f" AND started_at <= {started_at}"  # the planner finds partitions by this one
@@ -96,7 +100,7 @@ def page(schema: str, filter_: RunFilter, after: Cursor | None, limit: int) -> S
 def scan(schema: str, filter_: RunFilter, after: Cursor | None, limit: int) -> Statement:
     """Summaries, oldest first."""
     statement = Statement()
-    where = _where(filter_, statement)
+    where = _where(schema, filter_, statement)
     if after is not None:
         started_at = statement.value(after.started_at, "bigint")
         where += f" AND started_at >= {started_at}"
@@ -127,10 +131,42 @@ def run(schema: str, project_id: str, run_id: str) -> Statement:
 def trace(schema: str, project_id: str, trace_id: str, limit: int) -> Statement:
     """Summaries of the runs of a trace."""
     statement = Statement()
-    where = _where(RunFilter(project_id, trace_id=trace_id), statement)
+    where = _where(schema, RunFilter(project_id, trace_id=trace_id), statement)
     statement.sql = (
         f"SELECT {_columns(SUMMARY)} FROM {identifier(schema)}.runs WHERE {where} "
         f"ORDER BY started_at, run_id LIMIT {statement.value(limit, 'bigint')}"
+    )
+    return statement
+
+
+_SORTS: Final = {
+    Sort.STARTED: "started_at",
+    Sort.DURATION: "duration_ns",
+    Sort.TOKENS: "coalesce(input_tokens::numeric + output_tokens, input_tokens, output_tokens)",
+    Sort.COST: "cost",
+}
+
+
+def in_order(schema: str, filter_: RunFilter, sort: Sort, descending: bool, limit: int, offset: int) -> Statement:
+    """Summaries in any order."""
+    statement = Statement()
+    where = _where(schema, filter_, statement)
+    way = "DESC" if descending else "ASC"
+    statement.sql = (
+        f"SELECT {_columns(SUMMARY)} FROM {identifier(schema)}.runs WHERE {where} "
+        f"ORDER BY {_SORTS[sort]} {way} NULLS LAST, started_at DESC, run_id DESC "
+        f"LIMIT {statement.value(limit, 'bigint')} OFFSET {statement.value(offset, 'bigint')}"
+    )
+    return statement
+
+
+def scores_of(schema: str, project_id: str, run_ids: Sequence[str]) -> Statement:
+    """Scores of several runs."""
+    statement = Statement()
+    statement.sql = (
+        f"SELECT {_columns(SCORE)} FROM {identifier(schema)}.scores "
+        f"WHERE project_id = {statement.value(project_id, 'text')} "
+        f"AND run_id = ANY({statement.value(list(run_ids), 'uuid[]')}) ORDER BY at, score_id"
     )
     return statement
 
@@ -146,15 +182,19 @@ def scores(schema: str, project_id: str, run_id: str) -> Statement:
     return statement
 
 
+_MEASURES: Final = (
+    "count(*) AS runs, count(*) FILTER (WHERE status = 'error') AS errors, "
+    "count(*) FILTER (WHERE billable) AS billable_runs, "
+    "count(*) FILTER (WHERE billable AND cost IS NULL) AS unpriced_runs, "
+    + ", ".join(f"sum({column}) FILTER (WHERE billable) AS sum_{column}" for column in _SUMS)
+)
+
+
 def totals(schema: str, filter_: RunFilter) -> Statement:
     """Counts and sums. A sum of bigint is numeric: one absurd count does not make it wrap round."""
     statement = Statement()
-    where = _where(filter_, statement)
-    sums = ", ".join(f"sum({column}) FILTER (WHERE billable)" for column in _SUMS)
-    statement.sql = (
-        "SELECT count(*), count(*) FILTER (WHERE status = 'error'), count(*) FILTER (WHERE billable), "
-        f"count(*) FILTER (WHERE billable AND cost IS NULL), {sums} FROM {identifier(schema)}.runs WHERE {where}"
-    )
+    where = _where(schema, filter_, statement)
+    statement.sql = f"SELECT {_MEASURES} FROM {identifier(schema)}.runs WHERE {where}"
     return statement
 
 
@@ -164,5 +204,59 @@ def projects(schema: str, low: int, high: int) -> Statement:
     statement.sql = (
         f"SELECT DISTINCT project_id FROM {identifier(schema)}.runs WHERE started_at >= "
         f"{statement.value(low, 'bigint')} AND started_at < {statement.value(high, 'bigint')} ORDER BY project_id"
+    )
+    return statement
+
+
+_BY: Final = {By.USER: "user_id", By.SESSION: "session_id", By.SERVICE: "service_name", By.TAG: "tag"}
+"""Where the column is not called as the fact."""
+_GROUP_SORTS: Final = {
+    GroupSort.LAST: "last_at",
+    GroupSort.FIRST: "first_at",
+    GroupSort.RUNS: "runs",
+    GroupSort.ERRORS: "errors",
+    GroupSort.TOKENS: "coalesce(sum_input_tokens, 0) + coalesce(sum_output_tokens, 0)",
+    GroupSort.COST: "sum_cost",
+    GroupSort.KEY: "key",
+}
+
+
+def groups(schema: str, filter_: RunFilter, grouping: Grouping) -> Statement:
+    """(key, bucket, what `totals` selects, first start, last start, users, sessions), then both lists of quantiles
+    where they are wanted."""
+    statement = Statement()
+    where = _where(schema, filter_, statement)
+    key = _BY.get(grouping.by, str(grouping.by)) if grouping.by is not None else "''::text"
+    source = f"{identifier(schema)}.runs"
+    if grouping.by is By.TAG:
+        source += " CROSS JOIN LATERAL (SELECT DISTINCT unnest(tags)) AS each(tag)"
+    bucket = "0::bigint"
+    if grouping.bucket_ns is not None:
+        width = statement.value(grouping.bucket_ns, "bigint")
+        bucket = f"started_at / {width} * {width}"
+    latency = ""
+    if grouping.latency:
+        levels = f"ARRAY[{', '.join(map(str, QUANTILES))}]::double precision[]"
+        latency = "".join(
+            f", percentile_cont({levels}) WITHIN GROUP (ORDER BY {name})" for name in ("duration_ns", "ttft_ns")
+        )
+    having = []
+    if grouping.by is not None:
+        where += f" AND {key} <> ''"
+        if grouping.contains is not None:
+            text = statement.value(grouping.contains, "text")
+            where += f' AND strpos(lower({key} COLLATE "C"), lower({text} COLLATE "C")) > 0'
+        if grouping.after is not None:
+            at, after_key = statement.value(grouping.after.at, "bigint"), statement.value(grouping.after.key, "text")
+            having.append(f'({_GROUP_SORTS[grouping.sort]}, key) < ({at}, {after_key} COLLATE "C")')
+    way = "DESC" if grouping.descending else "ASC"
+    outer = f" WHERE {' AND '.join(having)}" if having else ""
+    statement.sql = (
+        f'SELECT * FROM (SELECT {key} COLLATE "C" AS key, {bucket} AS bucket, {_MEASURES}, '
+        "min(started_at) AS first_at, max(started_at) AS last_at, "
+        "count(DISTINCT nullif(user_id, '')) AS users, count(DISTINCT nullif(session_id, '')) AS sessions"
+        f"{latency} FROM {source} WHERE {where} GROUP BY 1, 2) AS groups{outer} "
+        f"ORDER BY bucket, {_GROUP_SORTS[grouping.sort]} {way} NULLS LAST, key {way} "
+        f"LIMIT {statement.value(grouping.limit, 'bigint')} OFFSET {statement.value(grouping.offset, 'bigint')}"
     )
     return statement

@@ -6,15 +6,26 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from spanledger.exporters.assemble import in_order, record_json, runs_without_contents
+from spanledger.exporters.assemble import group_of, in_order, record_json, runs_without_contents, totals_of
 from spanledger.exporters.postgres import query
 from spanledger.exporters.postgres.columns import clean, decode
 from spanledger.exporters.postgres.connection import Pool
 from spanledger.exporters.postgres.query import PAYLOAD, SCORE, SUMMARY, Statement
 from spanledger.exporters.postgres.settings import PostgresSettings
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
-from spanledger.exporters.store import DEFAULT_PAGE, MAX_TRACE, SCAN_PAGE, Cursor, Page, RunFilter, RunJson, Totals
-from spanledger.exporters.values import usd
+from spanledger.exporters.store import (
+    DEFAULT_PAGE,
+    MAX_TRACE,
+    SCAN_PAGE,
+    Cursor,
+    Group,
+    Grouping,
+    Page,
+    RunFilter,
+    RunJson,
+    Sort,
+    Totals,
+)
 from spanledger.model.records import Run
 
 Row: TypeAlias = Sequence[Any]
@@ -53,6 +64,17 @@ class PostgresStore:
         last = rows[limit - 1] if len(rows) > limit else None
         return Page([_summary(row) for row in rows[:limit]], _cursor(last) if last else None)
 
+    async def sorted_runs(
+        self, filter_: RunFilter, sort: Sort, *, descending: bool = True, limit: int = DEFAULT_PAGE, offset: int = 0
+    ) -> list[RunJson]:
+        """See `RunStore.sorted_runs`."""
+        rows = await self._rows(query.in_order(self._schema, filter_, sort, descending, limit, offset))
+        return [_summary(row) for row in rows]
+
+    async def groups(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
+        """See `RunStore.groups`."""
+        return [group_of(grouping, row) for row in await self._rows(query.groups(self._schema, filter_, grouping))]
+
     async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
         """See `RunStore.get_run`."""
         if not _is_uuid(run_id):
@@ -79,12 +101,16 @@ class PostgresStore:
             return []
         return [_json(SCORES, SCORE, row) for row in await self._rows(query.scores(self._schema, project_id, run_id))]
 
+    async def scores_of(self, project_id: str, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """See `RunStore.scores_of`."""
+        known = [run_id for run_id in run_ids if _is_uuid(run_id)]
+        rows = await self._rows(query.scores_of(self._schema, project_id, known)) if known else []
+        return [_json(SCORES, SCORE, row) for row in rows]
+
     async def totals(self, filter_: RunFilter) -> Totals:
         """See `RunStore.totals`."""
         (row,) = await self._rows(query.totals(self._schema, filter_))
-        sums = {name: None if value is None else int(value) for name, value in zip(query.TOTALS, row, strict=True)}
-        cost = sums.pop("cost")
-        return Totals(**sums, cost=None if cost is None else usd(cost))  # type: ignore[arg-type]
+        return totals_of(row)
 
     async def projects(self, started_from: int, started_to: int) -> list[str]:
         """See `RunStore.projects`."""

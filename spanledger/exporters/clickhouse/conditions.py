@@ -1,0 +1,132 @@
+"""Conditions as SQL of ClickHouse. Texts are never NULL there: `''` is an unknown text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from spanledger.exporters.clickhouse.tables import identifier
+from spanledger.exporters.conditions import (
+    FIELDS,
+    TOTAL_TOKENS,
+    All,
+    Compare,
+    Condition,
+    Kind,
+    Labelled,
+    Not,
+    Op,
+    Scored,
+    Some,
+    Tagged,
+)
+from spanledger.exporters.schema import SCORES
+from spanledger.exporters.values import pico
+
+Parameters: TypeAlias = dict[str, str | int | Sequence[str]]
+
+_TOTAL: Final = "if(input_tokens IS NULL, output_tokens, input_tokens + ifNull(output_tokens, 0))"
+
+
+class Compiler:
+    """Writes conditions on rows of `runs`, with the values as parameters `c0`, `c1`, …"""
+
+    def __init__(self, database: str, parameters: Parameters) -> None:
+        """`parameters` must hold `project`, and gets the values."""
+        self._scores = f"{identifier(database)}.{identifier(SCORES.name)}"
+        self._parameters = parameters
+
+    def sql(self, condition: Condition) -> str:
+        """An expression that is 0 or 1, never NULL."""
+        match condition:
+            case All(of):
+                return f"({' AND '.join(map(self.sql, of))})" if of else "1"
+            case Some(of):
+                return f"({' OR '.join(map(self.sql, of))})" if of else "0"
+            case Not(inner):
+                return f"NOT ({self.sql(inner)})"
+            case Tagged(tag):
+                return f"has(tags, {self._value(tag, 'String')})"
+            case Labelled(key, op, value):
+                return self._labelled(key, op, value)
+            case Scored(name, op, value):
+                return self._scored(name, op, value)
+            case Compare(field, op, value):
+                return self._compare(field, op, value)
+
+    def _value(self, value: str | int | Sequence[str], type_: str) -> str:
+        name = f"c{len(self._parameters)}"
+        self._parameters[name] = value
+        return f"{{{name}:{type_}}}"
+
+    def _compare(self, field: str, op: Op, value: str | int | Decimal | Sequence[str]) -> str:
+        if field == TOTAL_TOKENS:
+            return self._number(_TOTAL, op, self._value(int(str(value)), "Int128"))
+        kind, column = FIELDS[field], identifier(field)
+        if kind in (Kind.TEXT, Kind.UUID):
+            return self._text(column, kind, op, value)
+        assert isinstance(value, int | Decimal)  # noqa: S101 - the API made it so
+        if kind is Kind.TIME:
+            placed = self._value(int(value), "Int64")
+            return self._number(column, op, f"fromUnixTimestamp64Nano({placed}, 'UTC')")
+        number = pico(value) if kind is Kind.MONEY else int(value)
+        return self._number(column, op, self._value(number, "Int128"))
+
+    @staticmethod
+    def _number(column: str, op: Op, placed: str) -> str:
+        if op is Op.EXISTS:
+            return f"({column}) IS NOT NULL"
+        if op is Op.NE:
+            return f"NOT ifNull(({column}) = {placed}, 0)"
+        return f"ifNull(({column}) {op} {placed}, 0)"
+
+    def _text(self, column: str, kind: Kind, op: Op, value: object) -> str:
+        shown = f"ifNull(toString({column}), '')" if kind is Kind.UUID else column
+        if op is Op.EXISTS:
+            return f"({shown} != '')"
+        values = [value] if isinstance(value, str) else [str(each) for each in value]  # type: ignore[attr-defined]
+        if op is Op.CONTAINS:
+            return f"(positionCaseInsensitive({shown}, {self._value(values[0], 'String')}) > 0)"
+        if op not in (Op.EQ, Op.NE):
+            return f"({shown} != '' AND {shown} {op} {self._value(values[0], 'String')})"
+        if kind is Kind.UUID:
+            values = [value.lower() for value in values if _is_uuid(value)]
+            held = f"ifNull({column} IN {self._value(values, 'Array(UUID)')}, 0)" if values else "0"
+        else:
+            held = f"({column} IN {self._value(values, 'Array(String)')})"
+        return f"NOT {held}" if op is Op.NE else held
+
+    def _labelled(self, key: str, op: Op, value: str) -> str:
+        name = self._value(key, "String")
+        there = f"mapContains(metadata, {name})"
+        if op is Op.EXISTS:
+            return there
+        if op is Op.CONTAINS:
+            return f"(positionCaseInsensitive(metadata[{name}], {self._value(value, 'String')}) > 0 AND {there})"
+        held = f"({there} AND metadata[{name}] = {self._value(value, 'String')})"
+        return f"NOT {held}" if op is Op.NE else held
+
+    def _scored(self, name: str, op: Op, value: str | float) -> str:
+        if op is Op.EXISTS:
+            compared = "1"
+        elif isinstance(value, str):
+            sign = "!=" if op is Op.NE else "="
+            compared = f"JSONExtractString(value) {sign} {self._value(value, 'String')}"
+        else:
+            compared = f"ifNull(value_number {op} {self._value(repr(float(value)), 'Float64')}, 0)"
+        return (
+            f"run_id IN (SELECT assumeNotNull(run_id) FROM (SELECT * FROM {self._scores} "
+            f"WHERE project_id = {{project:String}} AND name = {self._value(name, 'String')} "
+            "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY score_id) "
+            f"WHERE is_deleted = 0 AND run_id IS NOT NULL AND value NOT IN ('', 'null') AND {compared})"
+        )
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return len(text) == 36
