@@ -1,44 +1,28 @@
-"""The read API: runs, one run, its trace, its scores, totals.
-
-Answers are JSON; an error is `{"error", "message", "details"}`. Nothing of the inside comes out: no SQL, no traceback.
-"""
+"""The API over HTTP: what listens, who may ask, and which handler answers which declared endpoint."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from spanledger._version import __version__
 from spanledger.access.authenticator import Authenticator, Everyone
 from spanledger.access.caller import Caller
-from spanledger.api.parameters import InvalidParameters, filter_parameters, list_parameters, no_parameters
+from spanledger.api.analytics import Analytics
+from spanledger.api.answers import CALLER, Handler, answer, errors_as_json
+from spanledger.api.endpoints import ENDPOINTS, Access
+from spanledger.api.openapi import document
+from spanledger.api.runs import Runs
 from spanledger.api.settings import ApiSettings
-from spanledger.errors import ConfigError, PermissionDenied, StoreError, Unauthenticated
-from spanledger.exporters.store import RunStore, Totals
-from spanledger.model.records import money
+from spanledger.errors import ConfigError
+from spanledger.exporters.store import RunStore
 from spanledger.settings import split_endpoint
 
 logger = logging.getLogger(__name__)
 
-Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_RETRY_AFTER: Final = "1"
-_FOR_ALL: Final = frozenset(("/", "/health"))
-"""Paths that tell nothing of a project."""
-_CALLER: Final = web.RequestKey("caller", Caller)
-_ENDPOINTS: Final = {
-    "GET /v1/runs": "newest runs first; filters type, model, user, session, status, name, tag, trace, from, to; "
-    "paging limit, cursor",
-    "GET /v1/runs/usage": "counts, tokens and cost over the same filters",
-    "GET /v1/runs/{id}": "one run with its contents",
-    "GET /v1/runs/{id}/related": "every run of the same trace",
-    "GET /v1/runs/{id}/scores": "scores and feedback of a run",
-    "GET /health": "whether the API answers",
-}
+_INDEX: Final = {f"{endpoint.method} {endpoint.path}": endpoint.summary for endpoint in ENDPOINTS}
 
 
 class ApiServer:
@@ -79,107 +63,51 @@ class ApiServer:
 
     def application(self) -> web.Application:
         """The routes, for a server of one's own."""
-        app = web.Application(middlewares=[_errors_as_json, self._authenticated])
+        app = web.Application(middlewares=[errors_as_json], client_max_size=self.settings.max_request_body_size)
         app.router.add_get("/", self._index)
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/v1/runs", self._list)
-        app.router.add_get("/v1/runs/usage", self._usage)
-        app.router.add_get("/v1/runs/{id}", self._run)
-        app.router.add_get("/v1/runs/{id}/related", self._related)
-        app.router.add_get("/v1/runs/{id}/scores", self._scores)
+        handlers = self._handlers()
+        for endpoint in ENDPOINTS:
+            handler = self._allowed(handlers[endpoint.handler], endpoint.access)
+            if endpoint.method == "GET":
+                app.router.add_get(endpoint.path, handler)
+            else:
+                app.router.add_route(endpoint.method, endpoint.path, handler)
         return app
 
-    @web.middleware
-    async def _authenticated(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path not in _FOR_ALL:
+    def _handlers(self) -> dict[str, Handler]:
+        runs, analytics = Runs(self._store, self.settings.shape), Analytics(self._store)
+        groups = {"runs": runs, "analytics": analytics}
+        found: dict[str, Handler] = {"openapi": self._openapi, "health": self._health, "version": self._version}
+        for endpoint in ENDPOINTS:
+            group, _, name = endpoint.handler.partition(".")
+            if name:
+                found[endpoint.handler] = getattr(groups[group], name)
+        return found
+
+    def _allowed(self, handler: Handler, access: Access) -> Handler:
+        """The handler behind a check of the caller's key, which comes before the body is read."""
+        if access is Access.NONE:
+            return handler
+
+        async def checked(request: web.Request) -> web.StreamResponse:
             caller = self._authenticator.authenticate(request.headers)
             if not isinstance(caller, Caller):
                 caller = await caller
-            caller.must_read()
-            request[_CALLER] = caller
-        return await handler(request)
+            if access is Access.PRIVATE:
+                caller.must_read()
+            request[CALLER] = caller
+            return await handler(request)
+
+        return checked
 
     async def _index(self, request: web.Request) -> web.Response:
-        return _json({"name": "spanledger", "version": __version__, "endpoints": _ENDPOINTS})
+        return answer({"name": "spanledger", "version": __version__, "endpoints": _INDEX})
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        return answer(document())
 
     async def _health(self, request: web.Request) -> web.Response:
-        return _json({"status": "ok"})
+        return answer({"status": "ok"})
 
-    async def _list(self, request: web.Request) -> web.Response:
-        asked = list_parameters(request.query, _project(request))
-        page = await self._store.list_runs(asked.filter, asked.limit, asked.after)
-        return _json({"data": page.runs, "next_cursor": page.next.encode() if page.next else None})
-
-    async def _usage(self, request: web.Request) -> web.Response:
-        filter_ = filter_parameters(request.query, _project(request))
-        return _json(_totals(await self._store.totals(filter_)))
-
-    async def _run(self, request: web.Request) -> web.Response:
-        no_parameters(request.query)
-        return _json(await self._find(request))
-
-    async def _related(self, request: web.Request) -> web.Response:
-        no_parameters(request.query)
-        run = await self._find(request)
-        if run["trace_id"] is None:
-            return _json({"data": [run]})
-        return _json({"data": await self._store.trace(_project(request), run["trace_id"])})
-
-    async def _scores(self, request: web.Request) -> web.Response:
-        no_parameters(request.query)
-        return _json({"data": await self._store.scores(_project(request), request.match_info["id"])})
-
-    async def _find(self, request: web.Request) -> dict[str, Any]:
-        run = await self._store.get_run(_project(request), request.match_info["id"])
-        if run is None:
-            raise web.HTTPNotFound(reason="no run has this id")
-        return run
-
-
-def _project(request: web.Request) -> str:
-    return request[_CALLER].project_id
-
-
-def _totals(totals: Totals) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(totals)
-    return plain | {"cost": None if totals.cost is None else money(totals.cost)}
-
-
-def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(value),
-        status=status,
-        content_type="application/json",
-        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})},
-    )
-
-
-def _error(status: int, error: str, message: str, details: Any = None, **headers: str) -> web.Response:
-    body = {"error": error, "message": message, "details": [] if details is None else details}
-    return _json(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
-
-
-@web.middleware
-async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except InvalidParameters as error:
-        return _error(422, "invalid_parameters", str(error), error.details)
-    except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        return _error(405, "method_not_allowed", f"expected {allowed}", Allow=allowed)
-    except web.HTTPNotFound as error:
-        known = error.reason if error.reason != "Not Found" else "nothing is served here; GET / lists the endpoints"
-        return _error(404, "not_found", known)
-    except web.HTTPException as error:
-        return _error(error.status, "refused", error.reason)
-    except Unauthenticated as error:
-        return _error(401, "unauthenticated", str(error), WWW_Authenticate="Bearer")
-    except PermissionDenied as error:
-        return _error(403, "forbidden", str(error))
-    except StoreError as error:
-        logger.warning("%s %s: %s", request.method, request.rel_url.path, error)
-        return _error(503, "store_unavailable", "the store does not answer now", Retry_After=_RETRY_AFTER)
-    except Exception:
-        logger.exception("%s %s failed", request.method, request.rel_url.path)
-        return _error(500, "internal", "the server made a mistake; its log says more")
+    async def _version(self, request: web.Request) -> web.Response:
+        return answer({"version": __version__})

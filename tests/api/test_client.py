@@ -30,7 +30,7 @@ async def test_the_client_reads_what_the_server_serves(ledger: Ledger, api: ApiC
         assert [found["run_id"] for found in first["data"]] == [run.run_id]
         assert len(api.runs(limit=1, cursor=first["next_cursor"])["data"]) == 1
         assert len(api.runs(filters={"user": "ü & 1", "type": ["llm", "tool"], "model": None})["data"]) == 1
-        assert api.run(run.run_id) == as_json(run)
+        assert as_json(run).items() <= api.run(run.run_id).items()
         assert [found["run_id"] for found in api.related(run.run_id)] == [run.run_id]
         assert api.scores(run.run_id) == [as_json(score)]
         assert api.usage({"user": "ü & 1"})["runs"] == 1

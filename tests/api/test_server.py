@@ -11,6 +11,7 @@ import pytest
 
 from spanledger.access.projects import Projects
 from spanledger.access.settings import ProjectsSettings
+from spanledger.api.parameters import FILTERS, LIST
 from spanledger.api.server import ApiServer
 from spanledger.api.settings import ApiSettings
 from spanledger.errors import ConfigError, StoreUnavailable
@@ -70,7 +71,9 @@ async def test_a_run_is_given_as_it_was_written(ledger: Ledger, server: ApiServe
     run = priced("0.000105", input="question", error=RunError(type="E", message="m", stack="s"))
     await ledger.write(run)
 
-    assert await get(http, server, f"/v1/runs/{run.run_id}") == (200, as_json(run))
+    status, found = await get(http, server, f"/v1/runs/{run.run_id}")
+    assert status == 200
+    assert {name: found[name] for name in as_json(run)} == as_json(run)
 
 
 async def test_related_are_the_runs_of_the_same_trace(
@@ -163,7 +166,8 @@ async def test_another_method_is_405(server: ApiServer, http: aiohttp.ClientSess
 
 
 TYPES = "one of llm, embed, rerank, retriever, tool, agent, chain, thread, chat, guardrail, evaluator, custom"
-KNOWN = "one of type, model, user, session, status, name, tag, trace, from, to"
+FILTER_NAMES = ", ".join(parameter.name for parameter in FILTERS)
+LIST_NAMES = ", ".join(parameter.name for parameter in LIST)
 TIME = "a time with its offset, such as 2026-03-01T10:00:00Z"
 
 
@@ -182,7 +186,11 @@ TIME = "a time with its offset, such as 2026-03-01T10:00:00Z"
         ("from=2026-03-01T10:00:00", "from", "2026-03-01T10:00:00", TIME),
         ("to=2026-02-30T10:00:00Z", "to", "2026-02-30T10:00:00Z", TIME),
         ("from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z", "to", "2026-03-01T00:00:00Z", "a time after from"),
-        ("users=u1", "users", "users", f"{KNOWN}, limit, cursor"),
+        ("langs=de", "langs", "langs", f"one of {LIST_NAMES}"),
+        ("min_cost=-1", "min_cost", "-1", "a number that is not negative"),
+        ("duration=5", "duration", "5", "an operator such as gt.5"),
+        ("metadata=plan", "metadata", "plan", "key:value"),
+        ("sort=name", "sort", "name", "one of started, duration, tokens, cost"),
     ],
 )
 async def test_a_wrong_parameter_is_named(
@@ -203,7 +211,10 @@ async def test_every_wrong_parameter_is_named_at_once(server: ApiServer, http: a
 
 @pytest.mark.parametrize(
     ("path", "expected"),
-    [(f"/v1/runs/{uuid8('x')}?limit=1", "no parameters"), ("/v1/runs/usage?limit=1", KNOWN)],
+    [
+        (f"/v1/runs/{uuid8('x')}/scores?limit=1", "no parameters"),
+        ("/v1/runs/count?limit=1", f"one of {FILTER_NAMES}"),
+    ],
 )
 async def test_a_parameter_that_does_nothing_is_refused(
     server: ApiServer, http: aiohttp.ClientSession, path: str, expected: str
