@@ -14,7 +14,7 @@ COMPILED := $(shell find spanledger -name '*.pyx')
 # More arguments for the program behind a target: make run ARGS='--config my.yaml', make test ARGS='-k health'.
 ARGS ?=
 
-.PHONY: help run test lint format e2e faults soak fuzz bench clean
+.PHONY: help run test lint format e2e faults soak fuzz helm bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ run: $(VENV)/.installed ## Receive on 127.0.0.1:4317 and 4318, keep the ledger i
 	@exec $(BIN)/spanledger serve $(ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests that need nothing but Python
-	$(BIN)/python -m pytest -n 2 -m 'not e2e and not fuzz and not faults' $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m 'not e2e and not fuzz and not faults and not helm' $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .
@@ -45,6 +45,10 @@ soak: $(VENV)/.installed-dev ## Ten minutes at 80 % of capacity while the store 
 
 fuzz: $(VENV)/.installed-dev ## Spoil recorded bodies for a minute and decode them (FUZZ_SECONDS)
 	$(BIN)/python -m pytest -n 2 -m fuzz tests/fuzz $(ARGS)
+
+helm: $(VENV)/.installed-dev ## Render the chart, start what it configures, install it on a Kubernetes API server
+	@tests/peers/kubernetes/build.sh || echo 'Tests that need what could not be built are skipped.' >&2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m helm tests/helm $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure CPU time per span; ARGS="--json FILE" keeps the figures
 	@$(BIN)/python benchmarks/run.py $(ARGS)

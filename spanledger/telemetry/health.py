@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -12,9 +12,13 @@ from spanledger.errors import ConfigError
 from spanledger.settings import format_duration, split_endpoint
 from spanledger.telemetry.settings import HealthCheckSettings
 
+_LIVE: Final = "/livez"
+
 
 class HealthCheck:
     """Answers GET on its path: 200 when ready, else 503, with the Collector's JSON and the pipeline's status beside it.
+    On /livez it answers 200 as long as the process runs: whoever restarts what does not live must not do so because the
+    log is full.
 
     `not_ready` gives the reason why nothing can be accepted, None when all is well. `status` gives the details.
     """
@@ -38,6 +42,8 @@ class HealthCheck:
         """Begin to listen. Raises `ConfigError` when the endpoint cannot be had."""
         app = web.Application()
         app.router.add_get(self._settings.path, self._answer)
+        if self._settings.path != _LIVE:
+            app.router.add_get(_LIVE, self._live)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         host, port = split_endpoint(self._settings.endpoint)
@@ -57,6 +63,9 @@ class HealthCheck:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    async def _live(self, request: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
 
     async def _answer(self, request: web.Request) -> web.Response:
         reason = self._not_ready()

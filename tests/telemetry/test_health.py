@@ -43,6 +43,25 @@ async def test_not_ready_is_503_with_the_reason() -> None:
     assert (response.status, body["status"], body["reason"]) == (503, "Server not available", "the log is full")
 
 
+async def test_what_is_not_ready_still_lives() -> None:
+    async with (
+        running(lambda: "the log is full") as url,
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}/livez") as response,
+    ):
+        assert (response.status, await response.text()) == (200, "alive\n")
+
+
+async def test_a_path_of_ones_own_may_be_that_of_liveness() -> None:
+    settings = HealthCheckSettings(endpoint="127.0.0.1:0", path="/livez")
+    async with (
+        running(lambda: "stopping", settings) as url,
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}/livez") as response,
+    ):
+        assert response.status == 503
+
+
 @pytest.mark.parametrize(("reason", "status", "text"), [(None, 200, "up"), ("stopping", 503, "down")])
 async def test_fixed_bodies_on_a_path_of_ones_own(reason: str | None, status: int, text: str) -> None:
     settings = HealthCheckSettings(
