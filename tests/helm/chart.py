@@ -64,7 +64,7 @@ def helm(*arguments: str | Path, environment: dict[str, str] | None = None) -> A
 
 def template(shape: str | None, values: Manifest | None = None) -> Answer:
     """`helm template` with the values of a shape and more of one's own."""
-    files = ["--values", values_of(shape)] if shape else []
+    files = ["--values", str(values_of(shape))] if shape else []
     sets = [item for key, value in (values or {}).items() for item in ("--set-json", f"{key}={json.dumps(value)}")]
     return helm("template", "demo", CHART, "--namespace", NAMESPACE, "--kube-version", OLDEST_KUBERNETES, *files, *sets)
 

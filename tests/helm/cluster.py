@@ -94,7 +94,7 @@ class Cluster:
 
     def kubectl(self, *arguments: str, input: str | None = None) -> Answer:
         """Run kubectl as the administrator."""
-        command = [self._tools["kubectl"], f"--kubeconfig={self.kubeconfig}", *arguments]
+        command = [str(self._tools["kubectl"]), f"--kubeconfig={self.kubeconfig}", *arguments]
         done = subprocess.run(command, input=input, capture_output=True, text=True)
         return Answer(done.returncode, done.stdout, done.stderr)
 

@@ -31,7 +31,7 @@ versions="-X k8s.io/component-base/version.gitVersion=v$kubernetes
 # Helm first: most tests need only it.
 for tool in helm:helm.sh/helm/v3/cmd/helm etcd:go.etcd.io/etcd/server/v3 kubectl:k8s.io/kubernetes/cmd/kubectl \
     kube-apiserver:k8s.io/kubernetes/cmd/kube-apiserver; do
-    CGO_ENABLED=0 nice -n 5 go build -trimpath -ldflags="-s -w $(echo $versions)" -o "$target/${tool%%:*}" "${tool#*:}"
+    CGO_ENABLED=0 nice -n 19 go build -trimpath -ldflags="-s -w $(echo $versions)" -o "$target/${tool%%:*}" "${tool#*:}"
 done
 echo "$wanted" >"$target/built"
 echo "built in $(($(date +%s) - began)) s: $(ls "$target" | xargs)"
