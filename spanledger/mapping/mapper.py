@@ -40,7 +40,7 @@ from spanledger.mapping.merge import (
 )
 from spanledger.mapping.responses import Responses
 from spanledger.mapping.scores import EVALUATION_EVENTS, SCORE_SLOTS, ScoredResponses, evaluation_score, span_scores
-from spanledger.mapping.sizes import size_of, size_of_run, size_of_span
+from spanledger.mapping.sizes import SIZE_OF_TRACE, size_of, size_of_run, size_of_span
 from spanledger.mapping.threads import thread_version
 from spanledger.mapping.tree import resolve
 from spanledger.mapping.twins import Twins
@@ -49,6 +49,9 @@ from spanledger.model.received import Item
 from spanledger.model.records import Record, Run, Score, Thread
 from spanledger.model.span import Event, LogRecord, MetricPoint, Resource, Span
 
+_BESIDE = 8
+"""What traces tell each other (results of tools, answers, conversations) takes an eighth of the bound more, each."""
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryLimits:
@@ -56,7 +59,7 @@ class MemoryLimits:
 
     max_items: int = 50_000
     max_items_per_trace: int = 4_096
-    max_bytes: int = 256 * 1024 * 1024
+    max_bytes: int = 64 * 1024 * 1024
     max_age_ns: int = 15 * 60 * 1_000_000_000
 
 
@@ -133,9 +136,10 @@ class Mapper:
         self._responses = Responses()
         self._twins = Twins()
         self._scored = ScoredResponses()
-        self._calls = ToolCalls()
-        self._answers = Answers()
-        self._conversations = Conversations()
+        beside = self._limits.max_bytes // _BESIDE
+        self._calls = ToolCalls(max_result_bytes=beside)
+        self._answers = Answers(max_bytes=beside)
+        self._conversations = Conversations(max_bytes=beside)
         self._items = 0
         self._bytes = 0
 
@@ -177,6 +181,7 @@ class Mapper:
         trace = self._traces.get(key)
         if trace is None:
             trace = self._traces[key] = _Trace()
+            self._grow(trace, SIZE_OF_TRACE)
         else:
             self._traces.move_to_end(key)
         return trace

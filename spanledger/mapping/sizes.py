@@ -7,8 +7,10 @@ from collections.abc import Collection
 from spanledger.mapping.facts import Facts
 from spanledger.model.records import Run
 
+SIZE_OF_TRACE = 2_000
+"""The books kept of a trace, whatever is in it (measured, and so are the others)."""
 _RUN = 3_000
-"""A run of a trace of its own, as it was drafted and as it was given, with the books kept of it (measured)."""
+"""A run as it was drafted and as it was given."""
 
 
 def size_of_span(span: Facts) -> int:
@@ -38,7 +40,9 @@ def size_of(values: object) -> int:
         else:
             members = (value,)
         for member in members:
-            if isinstance(member, (str, bytes)):
+            if isinstance(member, str):  # one code point beyond Latin-1 makes each of them take two bytes, or four
+                size += 56 + (len(member) if member.isascii() else 2 * len(member))
+            elif isinstance(member, bytes):
                 size += 56 + len(member)
             elif isinstance(member, (dict, list)):
                 stack.append(member)

@@ -92,6 +92,11 @@ class _Node:
         self.settings: tuple[str | None, ...] = (None,) * len(_INHERITED)
         """What the nearest run at or above it says of where it ran."""
 
+    def part(self) -> None:
+        """Let go of all other nodes. They hold each other in circles: left to the garbage collector, which comes
+        rarely, evicted traces would stay in memory for long."""
+        del self.parent, self.children, self.billed_calls, self.root, self.outer, self.around, self.donor, self.stating
+
 
 def resolve(
     project_id: str,
@@ -102,6 +107,16 @@ def resolve(
     """The runs of a trace in their present state, in order of start; `version` is left at its default."""
     nodes = _link(drafts)
     ordered = sorted(nodes.values(), key=lambda node: (-node.depth, node.span_id))  # children before parents
+    try:
+        return _resolved(project_id, trace_id, nodes, ordered, prices)
+    finally:
+        for node in ordered:
+            node.part()
+
+
+def _resolved(
+    project_id: str, trace_id: str, nodes: Mapping[str, _Node], ordered: list[_Node], prices: PriceList
+) -> list[Run]:
     _keep_weak_chains(ordered)
     if not any(node.is_run for node in ordered):
         return []

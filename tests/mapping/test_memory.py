@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import tracemalloc
 
@@ -11,6 +12,7 @@ from spanledger.mapping import Mapper, MemoryLimits
 from spanledger.model.received import Item
 from spanledger.model.records import Run
 from tests.mapping.build import PRICES, PROJECT, SECOND, Ledger, agent, at, chat, event, infrastructure, log, span, tool
+from tests.mapping.recordings import KEPT, case_files, otlp_items
 
 PROMPT = [{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}]
 ANSWER = [{"role": "assistant", "parts": [{"type": "text", "content": "Hello"}], "finish_reason": "stop"}]
@@ -279,6 +281,27 @@ def test_a_mapper_holds_about_as_many_bytes_as_its_bound_says(messages: int, siz
     finally:
         tracemalloc.stop()
     assert 125_000 < held < 1_000_000
+
+
+def test_what_is_forgotten_is_gone_at_once() -> None:
+    """The garbage collector, which frees what holds itself in a circle, comes rarely to a process under load."""
+    recorded = [
+        items
+        for case in sorted(KEPT.iterdir())
+        if case.is_dir()
+        for items in otlp_items(file for file in case_files(case) if not file.name.startswith("ingest"))
+    ]
+    assert recorded
+    gc.collect()
+    gc.disable()
+    try:
+        mapper = Mapper(PRICES, MemoryLimits(max_items=50))
+        while recorded:
+            mapper.add(PROJECT, recorded.pop())
+        del mapper
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_mapper_that_forgot_a_trace_starts_it_anew() -> None:
