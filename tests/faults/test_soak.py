@@ -15,6 +15,10 @@ from tests.faults.system import FULL, System, clickhouse
 SECONDS = float(os.environ.get("SPANLEDGER_SOAK_SECONDS", "600" if FULL else "25"))
 PROBE_SECONDS = 10 if FULL else 4
 SENDERS = 4
+MEMORY = 4 << 20
+"""Bytes of the trace memory: soon full, so that what grows after that is a leak."""
+FLAT = 3.0
+"""MiB a minute in the second half that are no leak yet: 30 in ten minutes."""
 SHARE = 0.8
 
 
@@ -51,7 +55,7 @@ async def capacity(system: System) -> float:
 async def test_soak(new_system: NewSystem, database: Database) -> None:
     chance = random.Random(11)
     system = new_system({"store": clickhouse(database)})
-    await system.start()
+    await system.start(f"service.mapping.memory.max_bytes={MEMORY}")
     rate = await capacity(system)
     system.senders.pause = SENDERS / rate * (1 / SHARE - 1)
     samples: list[tuple[float, float]] = []
@@ -80,4 +84,6 @@ async def test_soak(new_system: NewSystem, database: Database) -> None:
         f"{slope(later):+.2f} MiB/min in the second half; descriptors {files[0]} to {files[-1]}, at most {max(files)}"
     )
     assert restarts
+    if FULL:
+        assert slope(later) < FLAT
     assert max(files[len(files) // 2 :]) <= max(files[: len(files) // 2]) + 20
