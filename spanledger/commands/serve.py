@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -12,6 +13,10 @@ from spanledger.commands.options import config_options
 
 if TYPE_CHECKING:
     from spanledger.config import Config
+
+# gRPC's core writes a line to stderr for every malformed frame: any stranger could fill a disk with them. It reads this
+# when it is loaded; what somebody has set stays.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 @click.command()

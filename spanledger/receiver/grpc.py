@@ -26,7 +26,7 @@ from spanledger.receiver.export import Exports
 from spanledger.receiver.listen import UNIX, make_way, remove_socket
 from spanledger.receiver.settings import MEBIBYTE, GrpcSettings
 from spanledger.receiver.slow_messages import SlowMessages
-from spanledger.receiver.status import Failure, failure_of
+from spanledger.receiver.status import Code, Failure, failure, failure_of
 from spanledger.receiver.tls import Certificates
 from spanledger.receiver.traffic import Traffic
 from spanledger.settings import split_endpoint
@@ -122,6 +122,9 @@ class _Methods(GenericHandler):
             return None  # UNIMPLEMENTED
         metadata = handler_call_details.invocation_metadata
         try:
+            # gRPC refuses those over its own bound too, but only after the handler was called.
+            if sum(len(key) + len(value) for key, value in metadata) > _MAX_METADATA_BYTES:
+                return _refusal(failure(Code.RESOURCE_EXHAUSTED, f"more than {_MAX_METADATA_BYTES} bytes of metadata"))
             headers = {key: value for key, value in metadata if isinstance(value, str)}
             sender = sender_of(self._authenticator, headers)
             self._exports.check(signal)
