@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -59,7 +59,7 @@ class UndocumentedValue(Exception):
 def sections(text: str) -> list[Section]:
     """What values.yaml documents, in its order. Raises `UndocumentedValue`."""
     lines = text.splitlines()
-    root: yaml.MappingNode = yaml.compose(text)
+    root = cast("yaml.MappingNode", yaml.compose(text))
     titles = {number: line.removeprefix("## ") for number, line in enumerate(lines) if line.startswith("## ")}
     rows = list(_rows(root, yaml.safe_load(text), "", lines))
     starts = [*titles, len(lines)]
