@@ -190,14 +190,15 @@ class ToolCalls:
 
     def derive(self, project_id: str, trace_id: str, runs: list[Run]) -> list[Run]:
         """Tool runs for the answered calls of a trace that holds no span of a call of its own."""
-        asked = {call.get("name") for run in runs if run.type == "llm" for call in calls_of(run)}
+        asking = [(run, calls) for run in runs if run.type == "llm" and (calls := calls_of(run))]
+        if not asking:
+            return []
+        asked = {call.get("name") for _, calls in asking for call in calls}
         if any(run.type == "tool" and not _is_invoker(run, asked) for run in runs):
             return []
         found: dict[str, Run] = {}
-        for run in runs:
-            if run.type != "llm":
-                continue
-            for call in calls_of(run):
+        for run, calls in asking:
+            for call in calls:
                 key = (project_id, call["id"])
                 result = self._results.get(key)
                 if result is None or call["id"] in found or self._is_shared(key):
@@ -226,9 +227,11 @@ def _is_call_id(value: Value) -> TypeGuard[str]:
 
 def calls_of(run: Run) -> list[dict[str, Value]]:
     """Tool calls with an id that a model call's answer asks for."""
+    if not run.output:
+        return []
     return [
         part
-        for message in run.output or ()
+        for message in run.output
         for part in message["parts"]
         if part["type"] == "tool_call" and _is_call_id(part.get("id"))
     ]

@@ -10,6 +10,7 @@ from spanledger.mapping import messages as shapes
 from spanledger.mapping.bodies import BodyFacts, finish_of_status, response_facts
 from spanledger.mapping.coerce import flag, money, number, text
 from spanledger.mapping.context import Context, Deployment, context_of, custom_attributes
+from spanledger.mapping.cost import Call
 from spanledger.mapping.dialects import EVENT_TABLES, MARKERS
 from spanledger.mapping.dialects.base import (
     AGENT,
@@ -37,7 +38,7 @@ from spanledger.mapping.provider import of_provider, provider_of
 from spanledger.mapping.times import duration_of, first_token_ns, tells_stream
 from spanledger.mapping.usage import usage_of
 from spanledger.model.ids import run_id_of_span
-from spanledger.model.records import Run
+from spanledger.model.records import Cost, Run
 from spanledger.model.span import SPAN_KINDS, Event, Value
 
 _MODEL_CALLS = (LLM, EMBED, RERANK)
@@ -73,7 +74,7 @@ class Draft:
     """A span's contribution to its trace. `run` is complete but for parents, inheritance, billing and cost."""
 
     __slots__ = (
-        "context", "deployment", "kind", "parent_span_id", "price_hints", "reported", "run", "span", "told",
+        "context", "deployment", "kind", "parent_span_id", "price_hints", "priced", "reported", "run", "span", "told",
     )  # fmt: skip
 
     def __init__(self, span: Facts, kind_found: str, context: Context, deployment: Deployment) -> None:
@@ -86,6 +87,8 @@ class Draft:
         self.run: Run | None = None
         self.reported: Decimal | None = None
         self.price_hints: dict[str, Value] = {}
+        self.priced: tuple[Call, Cost] | None = None
+        """What it cost when it was last asked for."""
         self.told: Told | None = None
         """A framework's messages in the input and output of a chain."""
 

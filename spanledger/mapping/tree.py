@@ -41,7 +41,10 @@ _COMPLETED = (
     "streaming", "ttft_ns",
 )  # fmt: skip
 _CONTEXT = ("user_id", "session_id")
-_INHERITED = ("environment", "release", "service_name", "service_version")
+
+_Settings = tuple[str | None, str | None, str | None, str | None]
+"""Environment, release, service name, service version."""
+_NO_SETTINGS: _Settings = (None, None, None, None)
 
 
 class _Node:
@@ -83,19 +86,22 @@ class _Node:
         self.root = self
         self.outer: _Node | None = None
         """Nearest ancestor that is a run."""
-        self.around: dict[str, _Node] = {}
+        self.around: Mapping[str, _Node] = _NOBODY
         """Nearest model call around it, by type, with no tool or agent in between."""
         self.donor: _Node | None = None
         """Nearest noise above it with tags or metadata, with no run in between."""
-        self.stating: dict[str, _Node] = {}
+        self.stating: Mapping[str, _Node] = _NOBODY
         """Nearest node at or above it that states a context fact."""
-        self.settings: tuple[str | None, ...] = (None,) * len(_INHERITED)
+        self.settings = _NO_SETTINGS
         """What the nearest run at or above it says of where it ran."""
 
     def part(self) -> None:
         """Let go of all other nodes. They hold each other in circles: left to the garbage collector, which comes
         rarely, evicted traces would stay in memory for long."""
         del self.parent, self.children, self.billed_calls, self.root, self.outer, self.around, self.donor, self.stating
+
+
+_NOBODY: Mapping[str, _Node] = {}
 
 
 def resolve(
@@ -106,7 +112,9 @@ def resolve(
 ) -> list[Run]:
     """The runs of a trace in their present state, in order of start; `version` is left at its default."""
     nodes = _link(drafts)
-    ordered = sorted(nodes.values(), key=lambda node: (-node.depth, node.span_id))  # children before parents
+    ordered = list(nodes.values())
+    if len(ordered) > 1:
+        ordered.sort(key=lambda node: (-node.depth, node.span_id))  # children before parents
     try:
         return _resolved(project_id, trace_id, nodes, ordered, prices)
     finally:
@@ -159,6 +167,24 @@ def _link(drafts: Mapping[str, Draft]) -> dict[str, _Node]:
         parent = nodes.get(node.draft.parent_span_id or "")
         if parent is not None and parent is not node:
             node.parent = parent
+            parent.children.append(node)
+    if _measure_depths(nodes) < len(nodes):  # what no root leads to stands in or below a cycle
+        _cut_cycles(nodes)
+        _measure_depths(nodes)
+    return nodes
+
+
+def _measure_depths(nodes: Mapping[str, _Node]) -> int:
+    """Tell each node that a root leads to how deep it stands; how many there are."""
+    reached = [node for node in nodes.values() if node.parent is None]
+    for node in reached:
+        for child in node.children:
+            child.depth = node.depth + 1
+            reached.append(child)
+    return len(reached)
+
+
+def _cut_cycles(nodes: Mapping[str, _Node]) -> None:
     done: set[str] = set()
     for node in nodes.values():
         path: list[_Node] = []
@@ -168,6 +194,8 @@ def _link(drafts: Mapping[str, Draft]) -> dict[str, _Node]:
             if at.span_id in on_path:
                 cycle = path[path.index(at) :]
                 first = min(cycle, key=lambda member: (member.draft.span.start_ns, member.span_id))
+                if first.parent is not None:
+                    first.parent.children.remove(first)
                 first.parent = None
                 first.is_cut = True
                 break
@@ -175,16 +203,6 @@ def _link(drafts: Mapping[str, Draft]) -> dict[str, _Node]:
             on_path.add(at.span_id)
             at = at.parent
         done.update(on_path)
-    for node in nodes.values():
-        if node.parent is not None:
-            node.parent.children.append(node)
-    stack = [node for node in nodes.values() if node.parent is None]
-    while stack:
-        node = stack.pop()
-        for child in node.children:
-            child.depth = node.depth + 1
-            stack.append(child)
-    return nodes
 
 
 def _keep_weak_chains(ordered: list[_Node]) -> None:
@@ -293,21 +311,25 @@ def _hand_down(node: _Node) -> None:
     """Take from the parent what stands above."""
     above = node.parent
     context = node.draft.context
-    own = {name: node for name in _CONTEXT if getattr(context, name) is not None}
     said = node.draft.run
     if above is None:
-        node.stating = own
-        if said is not None:
-            node.settings = tuple(getattr(said, name) for name in _INHERITED)
-        return
-    node.root = above.root
-    node.stating = {**above.stating, **own} if own else above.stating
-    node.settings = above.settings
+        outer = _NO_SETTINGS
+    else:
+        node.root = above.root
+        node.stating = above.stating
+        node.settings = outer = above.settings
+    if context.user_id is not None or context.session_id is not None:
+        own = {name: node for name in _CONTEXT if getattr(context, name) is not None}
+        node.stating = {**node.stating, **own}
     if said is not None:
-        node.settings = tuple(
-            value if (value := getattr(said, name)) is not None else held
-            for name, held in zip(_INHERITED, above.settings, strict=True)
+        node.settings = (
+            said.environment if said.environment is not None else outer[0],
+            said.release if said.release is not None else outer[1],
+            said.service_name if said.service_name is not None else outer[2],
+            said.service_version if said.service_version is not None else outer[3],
         )
+    if above is None:
+        return
     run = above.draft.run if above.is_run else None
     if run is None:
         node.outer, node.around = above.outer, above.around
@@ -316,7 +338,7 @@ def _hand_down(node: _Node) -> None:
         return
     node.outer = above
     if run.type in (TOOL, AGENT):
-        node.around = {}
+        node.around = _NOBODY
     elif run.type in _BILLABLE:
         node.around = {**above.around, run.type: above}
     else:
@@ -448,9 +470,7 @@ def _inherit(run: Run, node: _Node, only: Mapping[str, str | None]) -> None:
         inherited.append(name)
         if name == "user_id" and run.user_props is None and source is not None:
             run.user_props = source.draft.context.user_props
-    for name, value in zip(_INHERITED, node.settings, strict=True):
-        if getattr(run, name) is None:
-            setattr(run, name, value)
+    run.environment, run.release, run.service_name, run.service_version = node.settings
     run.inherited = inherited
     if node.donor is not None:
         donated = node.donor.draft.context
@@ -467,22 +487,24 @@ def _cost(draft: Draft, run: Run, prices: PriceList) -> Cost | None:
     hints = draft.price_hints
     tier = hints.get("service_tier")
     billed = bool(hints.get("reported_billed"))
-    cost = prices.cost(
-        Call(
-            provider=run.provider,
-            request_model=run.request_model,
-            model=run.model,
-            usage=run.usage,
-            at_ns=run.started_at,
-            service_tier=tier,
-            reported=draft.reported,
-            reported_billed=billed,
-            cached=bool(hints.get("cached")),
-            type=run.type,
-        )
+    call = Call(
+        provider=run.provider,
+        request_model=run.request_model,
+        model=run.model,
+        usage=run.usage,
+        at_ns=run.started_at,
+        service_tier=tier,
+        reported=draft.reported,
+        reported_billed=billed,
+        cached=bool(hints.get("cached")),
+        type=run.type,
     )
+    if draft.priced is not None and draft.priced[0] == call:
+        return draft.priced[1]
+    cost = prices.cost(call)
     cost.service_tier = tier
     cost.reported_billed = None if cost.reported is None else billed
+    draft.priced = call, cost
     return cost
 
 
