@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.helm.chart import CHART, NAMESPACE, SHAPES, helm, name, render, values_of
+from tests.helm.chart import CHART, NAMESPACE, ROOT, SHAPES, helm, name, render, values_of
 
 pytestmark = pytest.mark.helm
 
@@ -149,6 +149,22 @@ def test_services_and_policies_choose_exactly_the_pods_of_spanledger(shape: str)
         assert not wanted.items() <= labels.items(), "a job would get requests"
 
 
+def test_receivers_with_tls_are_told_so_everywhere() -> None:
+    rendered = render("tls")
+    for protocol in rendered.config()["receivers"]["otlp"]["protocols"].values():
+        assert protocol["tls"] == {
+            "cert_file": "/etc/spanledger/tls/tls.crt",
+            "key_file": "/etc/spanledger/tls/tls.key",
+            "client_ca_file": "/etc/spanledger/client-ca/ca.crt",
+        }
+    certificate = rendered.one("Certificate")["spec"]
+    assert {"name": "tls", "secret": {"secretName": certificate["secretName"]}} in rendered.pod()["volumes"]
+    assert {"demo-spanledger.telemetry", "otlp.example.com"} <= set(certificate["dnsNames"])
+    service = rendered.one("Service", "demo-spanledger")
+    assert {one["appProtocol"] for one in service["spec"]["ports"]} == {"https"}
+    assert rendered.of("Pod") == (), "helm test has no certificate to show"
+
+
 def test_the_api_stays_in_the_pod_until_it_is_exposed() -> None:
     assert render().config()["extensions"]["api"] == {"endpoint": "127.0.0.1:3333"}
     assert "api" not in [one["name"] for one in render().one("Service", "demo-spanledger")["spec"]["ports"]]
@@ -279,6 +295,15 @@ def test_alerts_have_all_that_alerts_need_and_can_be_left_out() -> None:
     assert len(names) == len(set(names))
     (less,) = render("clickhouse", prometheusRule__disabled=names[1:]).one("PrometheusRule")["spec"]["groups"]
     assert [rule["alert"] for rule in less["rules"]] == names[:1]
+
+
+def test_alerts_ask_for_metrics_that_there_are() -> None:
+    documented = set(re.findall(r"^\| `([a-z_]+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
+    (group,) = render("clickhouse").one("PrometheusRule")["spec"]["groups"]
+    asked = {one for rule in group["rules"] for one in re.findall(r"[a-z]+_[a-z_]+(?=\{)", rule["expr"])}
+    asked -= {"kube_pod_container_resource_limits"}  # of kube-state-metrics
+    assert {one.removesuffix("_bucket") for one in asked} <= documented
+    assert len(asked) > 10
 
 
 def test_every_dashboard_of_the_folder_becomes_a_config_map() -> None:

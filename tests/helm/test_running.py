@@ -17,7 +17,8 @@ import yaml
 
 from tests.cli.serving import Serving
 from tests.cli.test_serve import address_of
-from tests.helm.chart import SHAPES, Rendered, render
+from tests.helm.chart import SHAPES, Manifest, Rendered, render
+from tests.receiver.certificates import Authority
 
 pytestmark = pytest.mark.helm
 
@@ -45,6 +46,12 @@ class Pod:
         access = folder / "etc" / "access"
         access.mkdir(parents=True)
         (folder / "spanledger").mkdir()
+        authority = Authority(folder)
+        issued = authority.issue()
+        for name, file in {"tls.crt": "cert_file", "tls.key": "key_file"}.items():
+            put(folder / "etc" / "tls" / name, Path(issued[file]).read_bytes())
+        for secret in ("client-ca", "store-ca", "tls"):
+            put(folder / "etc" / secret / "ca.crt", authority.certificate)
         (access / "projects.yaml").write_text("[{id: shop, public_keys: [slp_12345678], private_keys: [sls_12345678]}]")
         (access / "access").write_text("token-1\n")
         text = yaml.safe_dump(rendered.config(), sort_keys=False)
@@ -59,7 +66,7 @@ class Pod:
         return subprocess.run(command, capture_output=True, text=True, cwd=self.folder, env=environment)
 
     def sets(self) -> list[str]:
-        """The same listeners on loopback, at ports that are free, and no certificates that only a cluster has."""
+        """The same listeners on loopback, at ports that are free, and a store that is away."""
         config = self.rendered.config()
         sets = [f"receivers.otlp.protocols.{name}.endpoint=127.0.0.1:0" for name in ("grpc", "http")]
         sets += [
@@ -71,12 +78,15 @@ class Pod:
             reader = {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": 0}}}}
             sets.append(f"service.telemetry.metrics.readers={json.dumps([reader])}")
         for name, exporter in config["exporters"].items():
-            if "ca_file" in exporter.get("tls", {}):
-                sets.append(f"exporters.{name}.tls.ca_file=")
             if "example.com" in exporter.get("endpoint", "") or "trial" in exporter.get("endpoint", ""):
                 scheme = exporter["endpoint"].partition("://")[0]
                 sets.append(f"exporters.{name}.endpoint={scheme}://127.0.0.1:9")  # discard: nobody listens
         return [option for text in sets for option in ("--set", text)]
+
+
+def put(file: Path, content: bytes) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +115,9 @@ def test_the_configuration_is_valid_without_a_warning(pod: Pod) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("shape", [shape for shape in OWN if shape not in ("embedded", "own-config")], indirect=True)
+@pytest.mark.parametrize(
+    "shape", [shape for shape in OWN if shape not in ("embedded", "own-config", "tls")], indirect=True
+)
 def test_passwords_reach_the_store_as_they_are(pod: Pod) -> None:
     from spanledger.config import Kind, load_config
     from spanledger.config.ids import ComponentId
@@ -117,8 +129,8 @@ def test_passwords_reach_the_store_as_they_are(pod: Pod) -> None:
 
 
 def test_the_process_answers_its_probes_though_its_store_is_away(pod: Pod, serving: Serving) -> None:
-    ready = serving.wait_for(r'"ready"|is ready')
-    health = address(serving, ready[0], "health_check")
+    serving.wait_for(r'"ready"|is ready')
+    health = address(serving, "health_check")
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         asked = pod.rendered.container()[probe]["httpGet"]
         assert asked["port"] == "health"
@@ -126,22 +138,30 @@ def test_the_process_answers_its_probes_though_its_store_is_away(pod: Pod, servi
             assert answer.status == 200, probe
 
 
-def address(serving: Serving, said: str, what: str) -> str:
+def address(serving: Serving, what: str) -> str:
     """Where something listens, from the line that tells that all is ready."""
     for line in serving.lines:
         if line.startswith("{") and '"ready"' in line:
             fields = json.loads(line)
             (found,) = (value for key, value in fields.items() if what in key)
-            return str(found).removeprefix("http://")
+            return str(found).rpartition("/")[2]
     return address_of(serving, what)
 
 
 class TestHelmTest:
     """What the pod of `helm test` runs, against a process of the chart's own configuration."""
 
+    @pytest.fixture(params=["http", "https"])
+    def scheme(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
     @pytest.fixture
-    def serving(self, tmp_path: Path) -> Iterator[Serving]:
-        pod = Pod(tmp_path, render("embedded"))
+    def rendered(self, scheme: str) -> Rendered:
+        return render("embedded", tls__secretName="certificate" if scheme == "https" else "")
+
+    @pytest.fixture
+    def serving(self, tmp_path: Path, rendered: Rendered) -> Iterator[Serving]:
+        pod = Pod(tmp_path, rendered)
         process = Serving(tmp_path, f"--config={pod.config}", *pod.sets())
         try:
             yield process
@@ -149,22 +169,31 @@ class TestHelmTest:
             process.process.kill()
             process.ended()
 
-    def test_it_sends_a_span_and_reads_its_run(self, serving: Serving) -> None:
-        ready = serving.wait_for(r'"ready"|is ready')
-        otlp, api = (address(serving, ready[0], what) for what in ("HTTP", "api"))
-        done = self.run({"OTLP_URL": f"http://{otlp}", "API_URL": f"http://{api}"})
+    def test_it_sends_a_span_and_reads_its_run(self, serving: Serving, rendered: Rendered, scheme: str) -> None:
+        serving.wait_for(r'"ready"|is ready')
+        (container,) = rendered.one("Pod")["spec"]["containers"]
+        environment = {one["name"]: one["value"] for one in container["env"]}
+        assert environment.pop("OTLP_URL") == f"{scheme}://demo-spanledger:4318"
+        assert environment.pop("API_URL") == "http://demo-spanledger:3333"
+        assert environment == ({"SSL_CERT_FILE": "/tls/ca.crt"} if scheme == "https" else {})
+
+        done = self.run(serving.folder, container, scheme, address(serving, "HTTP"), address(serving, "api"))
+
         assert done.stdout.splitlines()[-1] == "read its run", done.stdout + done.stderr
         assert done.returncode == 0
 
-    def test_it_fails_where_nobody_takes_the_span(self, serving: Serving) -> None:
-        ready = serving.wait_for(r'"ready"|is ready')
-        api = address(serving, ready[0], "api")
-        assert self.run({"OTLP_URL": f"http://{api}"}).returncode == 1
+    @pytest.mark.parametrize("scheme", ["http"], indirect=True)
+    def test_it_fails_where_nobody_takes_the_span(self, serving: Serving, rendered: Rendered) -> None:
+        serving.wait_for(r'"ready"|is ready')
+        (container,) = rendered.one("Pod")["spec"]["containers"]
+        api = address(serving, "api")
+        assert self.run(serving.folder, container, "http", api, api).returncode == 1
 
     @staticmethod
-    def run(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        (container,) = render("embedded").one("Pod")["spec"]["containers"]
+    def run(folder: Path, container: Manifest, scheme: str, otlp: str, api: str) -> subprocess.CompletedProcess[str]:
         assert container["command"] == ["python", "-c"]
-        assert {one["name"] for one in container["env"]} == {"OTLP_URL", "API_URL"}
         command = [sys.executable, "-c", *container["args"]]
-        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+        own = {"OTLP_URL": f"{scheme}://{otlp}", "API_URL": f"http://{api}"}
+        if scheme == "https":
+            own["SSL_CERT_FILE"] = str(folder / "etc" / "tls" / "ca.crt")
+        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **own})

@@ -47,6 +47,8 @@ def test_a_value_that_is_unknown_or_cannot_be_is_named(values: dict[str, Any], t
         ({"api": {"expose": True}}, "set access.type, or say api.allowAnyone: true"),
         ({"ingress": {"api": {"enabled": True, "hosts": [{"host": "a"}]}}}, "ingress.api needs api.expose"),
         ({"ingress": {"grpc": {"enabled": True}}}, "ingress.grpc needs hosts"),
+        ({"tls": {"certManager": {"enabled": True}}}, "tls.certManager needs issuerRef"),
+        ({"tls": {"clientCaSecret": {"name": "ca"}}}, "tls.clientCaSecret needs tls.secretName"),
         ({"grpcRoute": {"enabled": True}}, "grpcRoute needs parentRefs"),
         ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, "everything is scraped twice"),
         ({"podMonitor": {"enabled": True}, "metrics": {"enabled": False}}, "need metrics.enabled: true"),

@@ -37,6 +37,12 @@
 {{- if and (ne $v.access.type "none") (not $v.access.existingSecret.name) }}
   {{- $wrong = append $wrong (printf "access.type: %s needs access.existingSecret.name" $v.access.type) }}
 {{- end }}
+{{- if and $v.tls.certManager.enabled (not $v.tls.certManager.issuerRef) }}
+  {{- $wrong = append $wrong "tls.certManager needs issuerRef" }}
+{{- end }}
+{{- if and $v.tls.clientCaSecret.name (not (include "spanledger.tlsSecret" .)) }}
+  {{- $wrong = append $wrong "tls.clientCaSecret needs tls.secretName or tls.certManager" }}
+{{- end }}
 {{- if and $v.api.expose (eq $v.access.type "none") (not $v.api.allowAnyone) }}
   {{- $wrong = append $wrong "api.expose shows prompts and answers to everyone who reaches the service: set access.type, or say api.allowAnyone: true" }}
 {{- end }}

@@ -75,6 +75,14 @@
 {{- $_ := set $grpc "auth" (dict "authenticator" "bearertokenauth") }}
 {{- $_ := set $http "auth" (dict "authenticator" "bearertokenauth") }}
 {{- end }}
+{{- if include "spanledger.tlsSecret" . }}
+{{- $tls := dict "cert_file" "/etc/spanledger/tls/tls.crt" "key_file" "/etc/spanledger/tls/tls.key" }}
+{{- if .Values.tls.clientCaSecret.name }}
+{{- $_ := set $tls "client_ca_file" (printf "/etc/spanledger/client-ca/%s" .Values.tls.clientCaSecret.key) }}
+{{- end }}
+{{- $_ := set $grpc "tls" $tls }}
+{{- $_ := set $http "tls" $tls }}
+{{- end }}
 {{- $config := dict
   "receivers" (dict "otlp" (dict "protocols" (dict "grpc" $grpc "http" $http)))
   "extensions" (include "spanledger.extensions" . | fromYaml) }}

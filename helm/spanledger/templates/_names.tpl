@@ -105,3 +105,23 @@ true
 {{- int .Values.terminationGracePeriodSeconds }}
 {{- end }}
 {{- end }}
+
+{{/* Secret with the certificate of the receivers. Empty: no TLS. */}}
+{{- define "spanledger.tlsSecret" -}}
+{{- if .Values.tls.certManager.enabled }}
+{{- .Values.tls.secretName | default (printf "%s-tls" (include "spanledger.fullname" .)) }}
+{{- else }}
+{{- .Values.tls.secretName }}
+{{- end }}
+{{- end }}
+
+{{/* appProtocol of a port of a service. Called with a dict: root, port. */}}
+{{- define "spanledger.appProtocol" -}}
+{{- if eq .port "api" -}}
+http
+{{- else if include "spanledger.tlsSecret" .root -}}
+https
+{{- else }}
+{{- index .root.Values.service.appProtocol .port }}
+{{- end }}
+{{- end }}

@@ -109,6 +109,12 @@ securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 volumeMounts:
   {{- include "spanledger.configMounts" . | nindent 2 }}
+  {{- if include "spanledger.tlsSecret" . }}
+  - {name: tls, mountPath: /etc/spanledger/tls, readOnly: true}
+  {{- end }}
+  {{- if .Values.tls.clientCaSecret.name }}
+  - {name: client-ca, mountPath: /etc/spanledger/client-ca, readOnly: true}
+  {{- end }}
   - {name: data, mountPath: /var/lib/spanledger}
 {{- end }}
 
@@ -160,6 +166,14 @@ spec:
     {{- end }}
   volumes:
     {{- include "spanledger.configVolumes" (dict "root" . "configMap" (include "spanledger.configMapName" .)) | nindent 4 }}
+    {{- with include "spanledger.tlsSecret" . }}
+    - name: tls
+      secret: {secretName: {{ . }}}
+    {{- end }}
+    {{- with .Values.tls.clientCaSecret.name }}
+    - name: client-ca
+      secret: {secretName: {{ . }}}
+    {{- end }}
     {{- if or (eq .Values.mode "deployment") (not .Values.persistence.enabled) }}
     - name: data
       emptyDir: {}
