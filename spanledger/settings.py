@@ -7,6 +7,7 @@ fills them from YAML. Keys and units are the OpenTelemetry Collector's, so that 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr, WithJsonSchema
@@ -22,6 +23,10 @@ class Settings(BaseModel):
     because it may hold a secret."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    def without_effect(self) -> Iterator[str]:
+        """What these settings ask for and will not happen, one sentence each that begins with the key."""
+        yield from ()
 
 
 _UNIT_NANOSECONDS: Final = {

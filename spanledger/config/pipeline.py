@@ -25,6 +25,7 @@ from spanledger.pipeline.settings import (
     PipelineSettings,
 )
 from spanledger.receiver.admission import DEFAULT_IN_FLIGHT
+from spanledger.settings import Settings
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
@@ -115,9 +116,8 @@ def without_effect(config: Config) -> Iterator[str]:
 
 def _without_effect(settings: BaseModel, path: str) -> Iterator[str]:
     """What a section of settings, and those inside it, say of themselves."""
-    say: Callable[[], Iterator[str]] | None = getattr(settings, "without_effect", None)
-    if say is not None:
-        yield from (f"{path}::{text}" for text in say())
+    if isinstance(settings, Settings):
+        yield from (f"{path}::{text}" for text in settings.without_effect())
     for name in type(settings).model_fields:
         inner = getattr(settings, name)
         if isinstance(inner, BaseModel):

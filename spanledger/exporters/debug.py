@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TextIO
 
 import msgspec
+from pydantic import Field
 
 from spanledger.exporters.base import WRITTEN, Exporter, WriteResult
 from spanledger.exporters.lines import json_lines
@@ -22,6 +23,21 @@ class DebugSettings(Settings):
 
     verbosity: Literal["basic", "normal", "detailed"] = "basic"
     """`basic`: one line a batch. `normal`: one line a record. `detailed`: every field of every record."""
+    sampling_initial: int = Field(default=2, ge=0)
+    """Accepted; every record is printed."""
+    sampling_thereafter: int = Field(default=1, ge=0)
+    """Accepted; every record is printed."""
+    use_internal_logger: bool = True
+    """Accepted; records go to standard output."""
+    output_paths: tuple[str, ...] = ("stdout",)
+    """Accepted; records go to standard output."""
+
+    def without_effect(self) -> Iterator[str]:
+        for key in sorted(self.model_fields_set & {"sampling_initial", "sampling_thereafter"}):
+            yield f"{key} has no effect; every record is printed"
+        if self.output_paths != ("stdout",):
+            yield "output_paths has no effect; records go to standard output"
+        yield from super().without_effect()
 
 
 class DebugExporter(Exporter):

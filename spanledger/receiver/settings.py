@@ -84,7 +84,6 @@ class ServerSettings(Settings):
         return self
 
     def without_effect(self) -> Iterator[str]:
-        """Keys that are set and change nothing, each with the reason."""
         if self.include_metadata:
             yield "include_metadata has no effect; processors are shown no headers"
 

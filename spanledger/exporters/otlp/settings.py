@@ -3,7 +3,7 @@ exporter/otlphttpexporter, config/configgrpc, config/confighttp)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
@@ -101,9 +101,7 @@ class OtlpSettings(Settings):
         """What was asked for and will not happen."""
         if self.compression in ("zstd", "snappy"):
             yield f"compression: {self.compression} has no effect; gRPC for Python sends gzip instead"
-        others: Callable[[], Iterator[str]] | None = getattr(super(), "without_effect", None)
-        if others is not None:
-            yield from others()
+        yield from super().without_effect()
 
 
 class OtlpHttpSettings(Settings):
