@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 
 from spanledger._version import __version__
 from spanledger.access.authenticator import Authenticator
+from spanledger.api.writers import Writers
 from spanledger.config import ComponentId, Config, InvalidConfiguration, Kind, Problem
 from spanledger.config.components import Registry
 from spanledger.config.pipeline import delivery_settings, in_flight_bytes, pipeline_settings, signals_of_exporter
@@ -54,6 +55,7 @@ from spanledger.processors.chain import Chain
 from spanledger.processors.intake import ProcessingIntake
 from spanledger.processors.messages import parse
 from spanledger.processors.python import load_function
+from spanledger.receiver.client_events import ClientEvents
 from spanledger.receiver.listen import UNIX
 from spanledger.receiver.wire import COMPILED, decode
 from spanledger.settings import split_endpoint
@@ -106,6 +108,7 @@ class Service:
         self._waiting: set[asyncio.Task[None]] = set()
         self._take_over: asyncio.Task[None] | None = None
         self._intake: ProcessingIntake | None = None
+        self._client_events: ClientEvents | None = None
         self._chains: dict[Signal, Chain | None] = {}
         self._readers: MetricsReaders | None = None
         self._has_pipeline = False
@@ -202,6 +205,10 @@ class Service:
                 self._authenticators[""] = self._authenticators[str(default)]
             await self.pipeline.start()
             self._has_pipeline = True
+            self._chains = chains = {signal: self._chain(signal) for signal in Signal}
+            self._intake = ProcessingIntake(
+                self.pipeline.intake, {signal: chain for signal, chain in chains.items() if chain}, decode_body
+            )
             if self._settings.durability is Durability.DURABLE:
                 self._take_over = asyncio.create_task(self._new_take_over().run())
             for id_ in self._config.extensions:
@@ -210,10 +217,6 @@ class Service:
                 if id_.type == MAINTENANCE and self._worker in (None, 0):
                     self._maintenance = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], *self._kept_stores())
                     await self._maintenance.start()
-            self._chains = chains = {signal: self._chain(signal) for signal in Signal}
-            self._intake = ProcessingIntake(
-                self.pipeline.intake, {signal: chain for signal, chain in chains.items() if chain}, decode_body
-            )
             for id_, settings in used(self._config, Kind.RECEIVERS).items():
                 signals = self._config.signals_of(id_)
                 receiver = self._factory(Kind.RECEIVERS, id_)(
@@ -246,6 +249,8 @@ class Service:
             self._take_over.cancel()
             await asyncio.gather(self._take_over, return_exceptions=True)
         drained = await self.pipeline.stop(max(deadline - time.monotonic(), 0)) if self._has_pipeline else True
+        if self._client_events is not None:
+            self._client_events.close()
         if self._intake is not None:
             self._intake.close()
         if self._maintenance is not None:
@@ -279,7 +284,13 @@ class Service:
         component = self._registry[Kind.EXPORTERS][source.type]
         store: RunStore = component.store(self._config.components[Kind.EXPORTERS][source])
         known = self._authenticators.get(settings.auth.authenticator if settings.auth else "")
-        server = self._factory(Kind.EXTENSIONS, id_)(settings, store, known)
+        assert self._intake is not None  # noqa: S101 - set by start
+        writers = None
+        if component.admin_at:
+            of_exporter = self._config.components[Kind.EXPORTERS][source]
+            writers = Writers(partial(component.factory, of_exporter), partial(component.admin, of_exporter))
+        events = self._client_events = ClientEvents(self._intake)
+        server = self._factory(Kind.EXTENSIONS, id_)(settings, store, known, events, writers)
         try:
             await store.start()
         except StoreUnavailable as error:

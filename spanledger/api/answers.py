@@ -14,6 +14,7 @@ from spanledger.access.caller import Caller
 from spanledger.api.parameters import InvalidParameters
 from spanledger.errors import (
     LogError,
+    NotServed,
     Overloaded,
     PayloadError,
     PayloadTooLarge,
@@ -86,6 +87,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return failed(413, "too_large", "the body is too large")
     except web.HTTPException as error:
         return failed(error.status, "refused", error.reason)
+    except NotServed as error:
+        return failed(404, "not_served", str(error))
     except PayloadTooLarge as error:
         return failed(413, "too_large", str(error))
     except (PayloadError, web.RequestPayloadError) as error:

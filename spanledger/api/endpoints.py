@@ -8,6 +8,10 @@ from typing import Any, Final
 
 from spanledger.api import schemas
 from spanledger.api.analytics import ANALYTICS, GROUP_LIST, THREAD_TURNS, VALUES
+from spanledger.api.edits import Tags, Visibility
+from spanledger.api.export import EXPORT
+from spanledger.api.ingest import Feedback, GivenScore
+from spanledger.api.lsd import GetInferences, ListInferences
 from spanledger.api.parameters import DAILY, DAYS, FILTERS, LIST, SHAPE, USER_ID, Parameter
 
 
@@ -51,9 +55,108 @@ ENDPOINTS: Final = (
         schemas.USAGE,
         (*FILTERS, DAYS, DAILY, USER_ID),
     ),
+    Endpoint(
+        "GET",
+        "/v1/runs/export",
+        "export.runs",
+        "Everything that matches, as it is read",
+        "runs",
+        {"type": "string"},
+        EXPORT,
+        media_types=("application/jsonl", "text/csv"),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/runs/ingest",
+        "ingest.lunary",
+        "Events of Lunary's SDKs; a result for each",
+        "ingest",
+        schemas.RESULTS,
+        access=Access.PUBLIC,
+        body=schemas.EVENTS,
+    ),
+    Endpoint(
+        "POST",
+        "/api/report",
+        "ingest.lunary",
+        "As /v1/runs/ingest, for old SDKs",
+        "ingest",
+        schemas.RESULTS,
+        access=Access.PUBLIC,
+        body=schemas.EVENTS,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/logs/gateway",
+        "ingest.gateway",
+        "A gateway's request log: an array of documents, or one a line",
+        "ingest",
+        schemas.RESULTS,
+        access=Access.PUBLIC,
+        body=schemas.DOCUMENTS,
+    ),
     Endpoint("GET", "/v1/runs/{id}", "runs.one", "One run with its contents", "runs", schemas.RUN, (SHAPE,)),
+    Endpoint(
+        "GET",
+        "/v1/runs/{id}/public",
+        "runs.public",
+        "One run, where it is visible to all",
+        "runs",
+        schemas.RUN,
+        access=Access.PUBLIC,
+    ),
     Endpoint("GET", "/v1/runs/{id}/related", "runs.related", "Every run of the same trace", "runs", schemas.RUNS),
     Endpoint("GET", "/v1/runs/{id}/scores", "runs.scores", "Scores and feedback of a run", "runs", schemas.SCORES),
+    Endpoint(
+        "GET",
+        "/v1/runs/{id}/feedback",
+        "runs.feedback",
+        "What a user thought of a run",
+        "runs",
+        {"type": "object"},
+        access=Access.PUBLIC,
+    ),
+    Endpoint(
+        "PATCH",
+        "/v1/runs/{id}/feedback",
+        "ingest.feedback",
+        "Say what a user thought; null takes it back",
+        "runs",
+        {"type": "object"},
+        body=Feedback,
+    ),
+    Endpoint(
+        "PATCH", "/v1/runs/{id}/score", "ingest.score", "Score a run", "runs", {"type": "object"}, body=GivenScore
+    ),
+    Endpoint("PATCH", "/v1/runs/{id}/tags", "edits.tags", "Replace the tags", "runs", {"type": "object"}, body=Tags),
+    Endpoint(
+        "PATCH",
+        "/v1/runs/{id}/visibility",
+        "edits.visibility",
+        "Show the run to everyone, or no longer",
+        "runs",
+        {"type": "object"},
+        body=Visibility,
+    ),
+    Endpoint("DELETE", "/v1/runs/{id}", "edits.delete", "Delete a run for good", "runs", {}, status=204),
+    Endpoint(
+        "POST",
+        "/v1/inferences/list_inferences",
+        "inferences.listed",
+        "Model calls, as LSD's clients ask for them",
+        "inferences",
+        schemas.INFERENCES,
+        body=ListInferences,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/inferences/get_inferences",
+        "inferences.get",
+        "Model calls by their ids",
+        "inferences",
+        schemas.INFERENCES,
+        body=GetInferences,
+    ),
     Endpoint("GET", "/v1/threads", "analytics.threads", "Conversations", "threads", schemas.GROUP_PAGE, GROUP_LIST),
     Endpoint("GET", "/v1/threads/{id}", "analytics.thread", "A conversation with its runs", "threads", schemas.THREAD),
     Endpoint(
@@ -67,6 +170,12 @@ ENDPOINTS: Final = (
     ),
     Endpoint("GET", "/v1/users", "analytics.users", "Users with their usage", "users", schemas.GROUP_PAGE, GROUP_LIST),
     Endpoint("GET", "/v1/users/{id}", "analytics.user", "One user", "users", schemas.USER),
+    Endpoint(
+        "DELETE", "/v1/users/{id}", "edits.delete_user", "Delete a user with all runs for good", "users", {}, status=204
+    ),
+    Endpoint(
+        "DELETE", "/v1/external-users/{id}", "edits.delete_user", "As DELETE /v1/users/{id}", "users", {}, status=204
+    ),
     Endpoint(
         "GET",
         "/v1/external-users",

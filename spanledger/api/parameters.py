@@ -305,6 +305,9 @@ GROUP_SEARCH: Final = Parameter(
     {"type": "string", "minLength": 1, "maxLength": _LONGEST},
 )
 GROUP_SORT: Final = _choice("sort", "What to sort by; `last`: the newest run.", list(GroupSort))
+EXPORT_FORMAT: Final = _choice(
+    "exportFormat", "`csv`: what lists show; `jsonl` (also `ojsonl`): everything.", ("csv", "jsonl", "ojsonl")
+)
 DAYS: Final = Parameter(
     "days",
     "Days back from now.",

@@ -128,6 +128,14 @@ class Runs:
         parent = await self._store.scores(project, run["parent_run_id"]) if run["parent_run_id"] else []
         return answer(shapes.lunary(run, scores) | {"parentFeedback": shapes.feedback(parent)})
 
+    async def public(self, request: web.Request) -> web.Response:
+        """`GET /v1/runs/{id}/public`: for every key of the project, where the run is visible to all."""
+        no_parameters(request.query)
+        run = await find(self._store, request)
+        if run["metadata"].get(shapes.VISIBILITY) != "public":
+            raise web.HTTPNotFound(reason="no run has this id")
+        return answer(shapes.run(run, await self._store.scores(project_of(request), run["run_id"])))
+
     async def related(self, request: web.Request) -> web.Response:
         """`GET /v1/runs/{id}/related`."""
         no_parameters(request.query)

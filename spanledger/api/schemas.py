@@ -126,6 +126,24 @@ ANALYTICS: Final = _object(
     }
 )
 VALUES: Final = _object({"data": _list(_object({"value": {"type": "string"}, "runs": _INTEGER}))})
+RESULTS: Final = _object(
+    {
+        "results": _list(
+            {
+                "type": "object",
+                "properties": {
+                    "id": nullable({"type": "string"}),
+                    "success": {"type": "boolean"},
+                    "error": {"type": "string"},
+                },
+                "required": ["id", "success"],
+            }
+        )
+    }
+)
+EVENTS: Final = _object({"events": _list({"type": "object"})})
+DOCUMENTS: Final = _list({"type": "object"})
+INFERENCES: Final = _object({"inferences": _list({"type": "object"})})
 STATUS: Final[Schema] = {"type": "object"}
 ERROR: Final = _object(
     {

@@ -12,10 +12,15 @@ from spanledger.access.authenticator import Authenticator, Everyone
 from spanledger.access.caller import Caller
 from spanledger.api.analytics import Analytics
 from spanledger.api.answers import CALLER, Handler, answer, errors_as_json
+from spanledger.api.edits import Edits
 from spanledger.api.endpoints import ENDPOINTS, Access
+from spanledger.api.export import Export
+from spanledger.api.ingest import ClientEvents, Ingest
+from spanledger.api.lsd import Inferences
 from spanledger.api.openapi import document
 from spanledger.api.runs import Runs
 from spanledger.api.settings import ApiSettings
+from spanledger.api.writers import Writers
 from spanledger.errors import ConfigError
 from spanledger.exporters.store import RunStore
 from spanledger.settings import split_endpoint
@@ -28,11 +33,21 @@ _INDEX: Final = {f"{endpoint.method} {endpoint.path}": endpoint.summary for endp
 class ApiServer:
     """Serves a store. The store is started and closed by whoever made it."""
 
-    def __init__(self, settings: ApiSettings, store: RunStore, authenticator: Authenticator | None = None) -> None:
-        """`authenticator`: who knows the callers; None lets everyone read the configured project."""
+    def __init__(
+        self,
+        settings: ApiSettings,
+        store: RunStore,
+        authenticator: Authenticator | None = None,
+        events: ClientEvents | None = None,
+        writers: Writers | None = None,
+    ) -> None:
+        """`authenticator`: who knows the callers; None lets everyone read the configured project. `events` takes what
+        clients tell, `writers` change what is stored; without them the API only reads."""
         self.settings = settings
         self._store = store
         self._authenticator = authenticator or Everyone(settings.project)
+        self._ingest = Ingest(events, self._authenticator)
+        self._edits = Edits(store, writers)
         self._runner: web.AppRunner | None = None
         self.address = settings.endpoint
         """`host:port` where it listens; after `start`, with the port that was taken for port 0."""
@@ -60,6 +75,7 @@ class ApiServer:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+        await self._edits.close()
 
     def application(self) -> web.Application:
         """The routes, for a server of one's own."""
@@ -75,8 +91,14 @@ class ApiServer:
         return app
 
     def _handlers(self) -> dict[str, Handler]:
-        runs, analytics = Runs(self._store, self.settings.shape), Analytics(self._store)
-        groups = {"runs": runs, "analytics": analytics}
+        groups = {
+            "runs": Runs(self._store, self.settings.shape),
+            "analytics": Analytics(self._store),
+            "export": Export(self._store, self.settings.shape),
+            "inferences": Inferences(self._store),
+            "ingest": self._ingest,
+            "edits": self._edits,
+        }
         found: dict[str, Handler] = {"openapi": self._openapi, "health": self._health, "version": self._version}
         for endpoint in ENDPOINTS:
             group, _, name = endpoint.handler.partition(".")

@@ -7,19 +7,16 @@ lunary-py and lunary-js 1.x, and the behaviour that docs/dialects.md describes.
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
-
-import msgspec
 
 from spanledger.mapping import documents, plain
 from spanledger.mapping import messages as shapes
 from spanledger.mapping.bodies import response_facts
 from spanledger.mapping.capture import CapturePolicy
-from spanledger.mapping.coerce import count, flag, number, text
+from spanledger.mapping.client_values import flat_metadata, time_ns
+from spanledger.mapping.coerce import count, flag, text
 from spanledger.mapping.context import tags_of
 from spanledger.mapping.cost import Call, PriceList
 from spanledger.mapping.draft import TOOL_CLASSES
@@ -39,7 +36,9 @@ _TYPES = {
 }  # fmt: skip
 _ANSWERING = ("assistant", "tool", "bot", "ai")
 _MODEL_CALLS = ("llm", "embed")
-_END_OF_TIME = 1 << 63
+_ENDED = 1_000_000
+"""Added to the version of a run that ended. Where start and end reach different processes, neither knows the other;
+what must not be lost then is the end, with output, usage and cost."""
 _MAX_RUNS = 20_000
 _MAX_BYTES = 64 * 1024 * 1024
 _MAX_EVENTS_PER_RUN = 1_000
@@ -80,6 +79,9 @@ class LunaryMapper:
             if kind is None or external is None:
                 continue
             run_id = run_id_of_client(project_id, external)
+            if kind == "score":
+                records.extend(_score(project_id, run_id, event))
+                continue
             if kind == "feedback" or _get(event, "feedback"):
                 records.extend(_feedback(project_id, run_id, event))
                 if kind == "feedback":
@@ -143,6 +145,8 @@ class LunaryMapper:
         run.version = len(events) + sum(
             len(self._events_of(project_id, up)) for up in self._ancestors(project_id, run_id)
         )
+        if run.status != "started":
+            run.version += _ENDED
         remembered.emitted = run
         if run.type != "thread":
             records.append(run)
@@ -153,7 +157,7 @@ class LunaryMapper:
                 session_id=run.session_id,
                 user_id=run.user_id,
                 tags=_thread_tags(events),
-                metadata=_flat_metadata(_last(events, "threadMetadata")),
+                metadata=flat_metadata(_last(events, "threadMetadata")),
                 started_at=run.started_at,
                 version=thread_version(run.started_at, run.user_id),
             )
@@ -176,17 +180,17 @@ class LunaryMapper:
         return found
 
     def _run(self, project_id: str, run_id: str, events: list[dict[str, Any]]) -> Run | None:
-        ordered = sorted(events, key=lambda event: (_time_ns(_get(event, "timestamp")) or 0, _rank(event)))
+        ordered = sorted(events, key=lambda event: (time_ns(_get(event, "timestamp")) or 0, _rank(event)))
         types = [kind for event in ordered if (kind := text(event.get("type"))) is not None]
         if not types:
             return None
         run_type = "chat" if any(event.get("event") == "chat" for event in ordered) else _TYPES.get(types[0], "custom")
-        times = [at for event in ordered if (at := _time_ns(_get(event, "timestamp"))) is not None]
+        times = [at for event in ordered if (at := time_ns(_get(event, "timestamp"))) is not None]
         ended = [
             at
             for event in ordered
             if event.get("event") in ("end", "error", "chat", "custom-event")
-            and (at := _time_ns(_get(event, "timestamp"))) is not None
+            and (at := time_ns(_get(event, "timestamp"))) is not None
         ]
         warnings: list[str] = []
         starts = [event for event in ordered if event.get("event") in ("start", "chat", "custom-event")]
@@ -214,7 +218,7 @@ class LunaryMapper:
             user_id=text(_first(ordered, "userId")),
             user_props=_object(_first(ordered, "userProps")),
             tags=_tags(ordered, metadata),
-            metadata=_flat_metadata(metadata),
+            metadata=flat_metadata(metadata),
             warnings=warnings,
             source="lunary",
         )
@@ -391,31 +395,6 @@ def _rank(event: Mapping[str, Any]) -> int:
     return {"start": 0, "chat": 0, "update": 1, "end": 2, "error": 2}.get(str(event.get("event")), 3)
 
 
-def _time_ns(value: Value) -> int | None:
-    """Nanoseconds since the epoch from ISO 8601, or from a number in s, ms, µs or ns."""
-    amount = number(value)
-    if amount is not None and not (isinstance(value, str) and not value.replace(".", "").isdigit()):
-        if amount <= 0 or not math.isfinite(amount):
-            return None
-        scale = 1_000_000_000
-        for limit, factor in ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000)):
-            if amount >= limit:
-                scale = factor
-                break
-        at_ns = int(amount * scale)
-        return at_ns if at_ns < _END_OF_TIME else None
-    if isinstance(value, str):
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        if at.tzinfo is None:
-            at = at.replace(tzinfo=UTC)
-        delta = at - datetime(1970, 1, 1, tzinfo=UTC)
-        return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1_000
-    return None
-
-
 def _tags(events: Sequence[Mapping[str, Any]], metadata: Mapping[str, Value]) -> list[str]:
     found = tags_of(_first(events, "tags"))
     return found or tags_of(metadata.get("tags")) or _thread_tags(events)
@@ -423,20 +402,6 @@ def _tags(events: Sequence[Mapping[str, Any]], metadata: Mapping[str, Value]) ->
 
 def _thread_tags(events: Sequence[Mapping[str, Any]]) -> list[str]:
     return tags_of(_last(events, "threadTags"))
-
-
-def _flat_metadata(value: Value) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, held in (value or {}).items() if isinstance(value, dict) else ():
-        if held is None or held == "" or key == "tags":
-            continue
-        if isinstance(held, bool):
-            found[key] = "true" if held else "false"
-        elif isinstance(held, (str, int, float)):
-            found[key] = str(held)
-        else:
-            found[key] = msgspec.json.encode(held).decode()
-    return found
 
 
 def _error(value: Value) -> RunError:
@@ -505,12 +470,12 @@ def _feedback(project_id: str, run_id: str, event: Mapping[str, Any]) -> list[Sc
     feedback = _get(event, "feedback") or extra
     if not isinstance(feedback, dict):
         return []
-    at = _time_ns(_get(event, "timestamp"))
+    at = time_ns(_get(event, "timestamp"))
     found: list[Score] = []
     thumb = text(feedback.get("thumb")) or text(feedback.get("thumbs"))
     comment = text(feedback.get("comment"))
     for name, value in (("thumb", thumb), ("comment", comment)):
-        if value is not None:
+        if value is not None or (name in feedback and feedback[name] is None):  # null takes it back
             found.append(
                 Score(
                     project_id=project_id,
@@ -542,3 +507,25 @@ def _feedback(project_id: str, run_id: str, event: Mapping[str, Any]) -> list[Sc
                 )
             )
     return found
+
+
+def _score(project_id: str, run_id: str, event: Mapping[str, Any]) -> list[Score]:
+    """The score of a `PATCH /v1/runs/{id}/score`, which goes through the log as an event of its own kind."""
+    given = event.get("score")
+    name = text(given.get("label")) if isinstance(given, dict) else None
+    if not isinstance(given, dict) or name is None:
+        return []
+    value, at = given.get("value"), time_ns(_get(event, "timestamp"))
+    return [
+        Score(
+            project_id=project_id,
+            score_id=uuid8("score", project_id, run_id, name),
+            run_id=run_id,
+            name=name,
+            value=value if isinstance(value, str | int | float | bool) else None,
+            comment=text(given.get("comment")),
+            source="api",
+            at=at,
+            version=version_of(at),
+        )
+    ]

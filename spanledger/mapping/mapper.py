@@ -27,7 +27,9 @@ from spanledger.mapping.dialects.base import LLM, MERGE, WRAP
 from spanledger.mapping.draft import Draft, draft_of
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.framework_answers import Answers, Told, TraceAnswers
+from spanledger.mapping.gateway_log import GatewayMapper
 from spanledger.mapping.kind import kind_of
+from spanledger.mapping.lunary_events import LunaryMapper
 from spanledger.mapping.measurements import metric_record
 from spanledger.mapping.merge import (
     SUPPLEMENTS,
@@ -44,10 +46,11 @@ from spanledger.mapping.sizes import SIZE_OF_TRACE, size_of, size_of_run, size_o
 from spanledger.mapping.threads import thread_version
 from spanledger.mapping.tree import resolve
 from spanledger.mapping.twins import Twins
+from spanledger.model.client_event import ClientEvent
 from spanledger.model.ids import thread_id
-from spanledger.model.received import Item
+from spanledger.model.received import Encoding, Item
 from spanledger.model.records import Record, Run, Score, Thread
-from spanledger.model.span import Event, LogRecord, MetricPoint, Resource, Span
+from spanledger.model.span import Event, LogRecord, MetricPoint, Resource, Span, Value
 
 _BESIDE = 8
 """What traces tell each other (results of tools, answers, conversations) takes an eighth of the bound more, each."""
@@ -133,6 +136,8 @@ class Mapper:
         self._limits = limits if limits is not None else MemoryLimits()
         self._traces: OrderedDict[tuple[str, str], _Trace] = OrderedDict()
         self._capture = capture
+        self._lunary = LunaryMapper(self._prices, capture)
+        self._gateway = GatewayMapper(self._prices, capture)
         self._responses = Responses()
         self._twins = Twins()
         self._scored = ScoredResponses()
@@ -148,16 +153,24 @@ class Mapper:
         records: list[Record] = []
         touched: dict[str, set[str]] = {}
         deployments: dict[int, Deployment] = {}
+        told: list[Value] = []
         for item in items:
             if isinstance(item, Span):
                 if isinstance(item, Facts):
                     self._add_span(project_id, item, touched, records)
             elif isinstance(item, LogRecord):
                 self._add_log(project_id, item, touched, records)
+            elif isinstance(item, ClientEvent):
+                if item.source == Encoding.GATEWAY:
+                    records.extend(self._gateway.add(project_id, item.body, now_ns))
+                else:
+                    told.append(item.body)
             elif isinstance(item, MetricPoint):
                 metric = metric_record(project_id, item)
                 if metric is not None:
                     records.append(metric)
+        if told:
+            records.extend(self._lunary.add(project_id, told))
         while touched:
             trace_id, span_ids = touched.popitem()
             trace = self._traces[project_id, trace_id]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
+from spanledger.model.client_event import ClientEvent
 from spanledger.model.span import LogRecord, MetricPoint, Span
 
 
@@ -23,9 +24,16 @@ class Encoding(StrEnum):
 
     PROTOBUF = "protobuf"
     JSON = "json"
+    LUNARY = "lunary"
+    """Events of Lunary's ingest, of the signal traces."""
+    GATEWAY = "gateway"
+    """Documents of a gateway's request log, of the signal traces."""
 
 
-Item: TypeAlias = Span | LogRecord | MetricPoint
+OTLP_ENCODINGS: Final = frozenset({Encoding.PROTOBUF, Encoding.JSON})
+
+
+Item: TypeAlias = Span | LogRecord | MetricPoint | ClientEvent
 
 
 @dataclass(slots=True)

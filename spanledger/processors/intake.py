@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
-from spanledger.model.received import Decode, Encoding, Intake, Received, Signal
+from spanledger.model.received import OTLP_ENCODINGS, Decode, Encoding, Intake, Received, Signal
 from spanledger.processors.chain import Chain
 
 _LARGE_BODY: Final = 256 * 1024
@@ -16,7 +16,8 @@ _LARGE_BODY: Final = 256 * 1024
 
 
 class ProcessingIntake(Intake):
-    """Hands on what the processors of a signal's pipelines leave; what they take away was accepted all the same."""
+    """Hands on what the processors of a signal's pipelines leave; what they take away was accepted all the same.
+    They know OTLP: what comes in another encoding passes by them."""
 
     def __init__(self, intake: Intake, chains: Mapping[Signal, Chain], decode: Decode) -> None:
         self._intake = intake
@@ -32,7 +33,7 @@ class ProcessingIntake(Intake):
     async def accept(self, received: Received) -> int | None:
         """Raises `PayloadError` where a processor gives the request up, and what the intake behind it raises."""
         chain = self._chains.get(received.signal)
-        if chain is None:
+        if chain is None or received.encoding not in OTLP_ENCODINGS:
             return await self._intake.accept(received)
         if len(received.body) < _LARGE_BODY:
             left = self._process(chain, received)

@@ -19,6 +19,7 @@ from spanledger.errors import NotServed
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Decoded, Encoding, Intake, Received, Signal
 from spanledger.receiver.admission import Turnstile
+from spanledger.receiver.client_events import ClientEvents
 from spanledger.receiver.status import shortened
 from spanledger.receiver.traffic import Traffic
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits, decode
@@ -48,6 +49,7 @@ class Exports:
         self._intake = intake
         self._limits = limits
         self._turnstile = Turnstile(_DECODED_AT_ONCE)
+        self.client_events = ClientEvents(intake, self._turnstile)
         self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
 
     def check(self, signal: Signal) -> None:
@@ -86,6 +88,7 @@ class Exports:
 
     def close(self) -> None:
         self._decoder.shutdown(wait=False, cancel_futures=True)
+        self.client_events.close()
 
     async def _decode(self, signal: Signal, encoding: Encoding, body: bytes) -> Decoded:
         if len(body) < _LARGE_BODY:

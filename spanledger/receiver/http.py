@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 
 from spanledger._version import __version__
@@ -14,6 +15,7 @@ from spanledger.access.authenticator import Authenticator, Sender, sender_of
 from spanledger.errors import Overloaded, PayloadError, PayloadTooLarge
 from spanledger.model.received import Encoding, Signal
 from spanledger.receiver.admission import Admission, Reservation
+from spanledger.receiver.client_events import PATHS as CLIENT_PATHS
 from spanledger.receiver.compression import BodyReader
 from spanledger.receiver.cors import CorsPolicy
 from spanledger.receiver.export import Exports
@@ -155,7 +157,9 @@ class HttpServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         encoding = _ENCODINGS.get(_media_type(request.headers))
-        signal = self._signals.get(request.path.rstrip("/"))
+        path = request.path.rstrip("/")
+        told = CLIENT_PATHS.get(path)
+        signal = Signal.TRACES if told is not None else self._signals.get(path)
         if signal is None:
             paths = ", ".join(self._signals)
             return _failed(failure(Code.UNIMPLEMENTED, f"nothing is served here; paths are {paths}"), encoding)
@@ -178,13 +182,17 @@ class HttpServer:
             if not isinstance(sender, Sender):
                 sender = await sender
             self._exports.check(signal)
-            if encoding is None:
+            if encoding is None and told is None:
                 return _unsupported_media_type(request.headers)
             if (request.content_length or 0) > self._settings.max_request_body_size:
                 raise PayloadTooLarge(f"the request body is larger than {self._settings.max_request_body_size} bytes")
             self._exports.check_room(request.content_length)
             with self._admission.reserve(request.content_length or 0) as reservation:
                 body = await self._read(request, reservation)
+                if told is not None:
+                    results = await self._exports.client_events.take(sender, told, body, self.traffic)
+                    return web.Response(body=msgspec.json.encode(results), content_type="application/json")
+                assert encoding is not None  # noqa: S101 - refused above
                 answer = await self._exports.take(sender, signal, encoding, body, self.traffic)
         except ConnectionError:  # the sender is gone and reads no answer; raised, aiohttp would log it as our error
             response = web.Response(status=400)
@@ -192,6 +200,8 @@ class HttpServer:
             return response
         except Exception as problem:
             self.traffic.refuse(problem, signal)
+            if told is not None:
+                return _failed_client(failure_of(problem))
             return _failed(failure_of(problem), encoding)
         return web.Response(body=answer, headers={"Content-Type": _MEDIA_TYPES[encoding]})
 
@@ -275,6 +285,15 @@ def _unsupported_media_type(headers: Mapping[str, str]) -> web.Response:
     text = f"Content-Type is {found!r}" if found else "Content-Type is missing"
     problem = failure(Code.INVALID_ARGUMENT, f"{text}, expected {' or '.join(_ENCODINGS)}", http=415)
     return _failed(problem, None)
+
+
+def _failed_client(problem: Failure) -> web.Response:
+    """A response as Lunary's clients read it."""
+    body = {"error": problem.code.name.lower(), "message": problem.message}
+    response = web.Response(status=problem.http, body=msgspec.json.encode(body), content_type="application/json")
+    if (retry_after := problem.retry_after_seconds()) is not None:
+        response.headers["Retry-After"] = retry_after
+    return response
 
 
 def _failed(problem: Failure, encoding: Encoding | None) -> web.Response:

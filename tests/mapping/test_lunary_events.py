@@ -87,7 +87,7 @@ def test_an_end_may_come_first_or_alone() -> None:
     ingested = Ingested([END])
     assert ingested.run.warnings == ["start_missing"]
     ingested.add(START)
-    assert (ingested.run.warnings, ingested.run.started_at, ingested.run.version) == ([], T0, 2)
+    assert (ingested.run.warnings, ingested.run.started_at) == ([], T0)
 
 
 def test_events_in_any_order_and_batches_make_the_same_runs() -> None:
@@ -368,3 +368,26 @@ def test_a_parent_that_was_forgotten_is_not_asked_for_its_children(monkeypatch: 
     ingested = Ingested([event("start", parentRunId=PARENT)], [event("start", run="another")])
     records = ingested.add(event("start", "agent", run=PARENT, userId="u1", name="helper"))
     assert [record.run_id for record in records if isinstance(record, Run)] == [PARENT]
+
+
+def test_an_end_counts_more_than_a_start_that_another_process_met() -> None:
+    """Behind a load balancer start and end may meet different mappers; the store keeps the higher version."""
+    begun, ended, whole = Ingested([START]).run, Ingested([END]).run, Ingested([END, START]).run
+
+    assert begun.version < ended.version < whole.version
+    assert ended.usage == whole.usage
+
+
+def test_a_thumb_is_taken_back_by_null() -> None:
+    ingested = Ingested([event("feedback", None, feedback={"thumb": "up"})])
+    ingested.add(event("feedback", None, time=1, feedback={"thumb": None}))
+
+    assert (ingested.scores["thumb"].value, list(ingested.scores)) == (None, ["thumb"])
+
+
+def test_a_score_of_the_api_is_one() -> None:
+    score = Ingested([event("score", None, score={"label": "quality", "value": 0.5, "comment": "so so"})]).scores[
+        "quality"
+    ]
+
+    assert (score.value, score.comment, score.source, score.run_id) == (0.5, "so so", "api", RUN)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from spanledger.model.keys import KeyTable
-from spanledger.model.received import Decoded, Encoding, Signal
+from spanledger.model.received import OTLP_ENCODINGS, Decoded, Encoding, Signal
 from spanledger.receiver.wire import protobuf
+from spanledger.receiver.wire.client_events import decode_client_events
 from spanledger.receiver.wire.limits import DEFAULT_LIMITS, Limits
 from spanledger.receiver.wire.otlp_json import decode_json
 
@@ -29,13 +30,15 @@ __all__ = ["COMPILED", "DEFAULT_LIMITS", "Limits", "decode"]
 def decode(
     signal: Signal, encoding: Encoding, body: bytes, table: KeyTable, limits: Limits = DEFAULT_LIMITS
 ) -> Decoded:
-    """Decode the uncompressed body of an OTLP export request.
+    """Decode the uncompressed body of an OTLP export request, or of another that clients send.
 
     An item that cannot be kept (ids missing or zero, a value nested too deeply, an unknown enumeration name, …) is
     refused alone and named in `Decoded.rejected`; what can be mended is, and noted in the item's `repairs`. The same
     bytes always give the same answer. Raises `PayloadError` when the body as a whole is no export request of this
     signal, `PayloadTooLarge` when it holds more than the limits allow.
     """
+    if encoding not in OTLP_ENCODINGS:
+        return decode_client_events(encoding, body, limits)
     if encoding is Encoding.PROTOBUF:
         return _decode_protobuf(signal, body, table, limits)
     return decode_json(signal, body, table, limits)
