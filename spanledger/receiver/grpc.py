@@ -41,8 +41,8 @@ _HANDSHAKE_MS: Final = 10_000
 """For a new connection to speak HTTP/2; gRPC's own default is two minutes."""
 _UNASKED: Final = 64 * 1024
 """Bytes of a message that arrive before anybody reads it: the first window of an HTTP/2 stream (RFC 9113, 6.9.2)."""
-_PROMPT: Final = 0.1
-"""Seconds in which an ordinary message is there."""
+_PROMPT: Final = 0.02
+"""Seconds in which an ordinary message is there: what is not costs a look at the memory, and nothing else."""
 _NEVER_MS: Final = (1 << 31) - 1
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -176,6 +176,7 @@ class _Message:
     async def read(self) -> bytes:
         """The message, its size reserved. Raises `Overloaded` for one that takes too long or finds no room, and
         `PayloadError` when there is none."""
+        self._slow.begin()
         self._task = asyncio.current_task()
         self._timer = self._loop.call_later(_PROMPT, self._not_prompt)
         try:
@@ -195,7 +196,7 @@ class _Message:
         return message
 
     def give_up(self) -> None:
-        self._end(Overloaded("messages that arrive slowly take too much memory now", retry_after=1))
+        self._end(self._slow.overloaded())
 
     def _not_prompt(self) -> None:
         self._slow.add(self)

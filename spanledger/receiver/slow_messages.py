@@ -1,16 +1,22 @@
 """gRPC messages that take their time, and the memory that gRPC collects them in.
 
 gRPC tells nobody how much of a message has come. What all of them take together shows in the memory of the process:
-when it has grown by more than the bound since the first slow one, all but that one are given up.
+when it has grown by more than the bound since shortly before the first slow one, all but that one are given up, and no
+other is begun.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from typing import Final, Protocol
 
-_INTERVAL: Final = 0.02
+from spanledger.errors import Overloaded
+
+_SAMPLED_EVERY: Final = 1.0
+"""Seconds after which what the process takes without slow messages is looked up again."""
+_INTERVAL: Final = 0.01
 """Seconds between two looks. What comes in between is not bounded, by this process standing still neither."""
 
 
@@ -26,15 +32,30 @@ class SlowMessages:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._before = 0
-        """Memory when there was no slow message. Taken anew each time: what else has grown meanwhile, or was freed
-        and not given back to the system, is not held against them for long."""
+        """Memory when there was no slow message, at most a second ago: what else has grown meanwhile, or was freed and
+        not given back to the system, is not held against them for long. When the first turns out to be slow it is too
+        late to look: hundreds of MiB may have come."""
+        self._sampled = -math.inf
+        self._exceeded = False
         self._messages: dict[Collected, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    def begin(self) -> None:
+        """Before gRPC collects a message. Raises `Overloaded` while those on their way take too much."""
+        if self._messages:
+            if self._exceeded:
+                raise self.overloaded()
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._sampled >= _SAMPLED_EVERY:
+            self._sampled, self._before = now, resident_bytes()
+
+    def overloaded(self) -> Overloaded:
+        """What senders of slow messages are told."""
+        return Overloaded("messages that arrive slowly take too much memory now", retry_after=1)
+
     def add(self, message: Collected) -> None:
-        """Watch a message until `remove`."""
-        if not self._messages:
-            self._before = resident_bytes()
+        """Watch a message until `remove`; it was begun."""
         self._messages[message] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_INTERVAL, self._look)
@@ -45,10 +66,12 @@ class SlowMessages:
         if not self._messages and self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._exceeded = False
 
     def _look(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(_INTERVAL, self._look)
-        if resident_bytes() - self._before <= self._max_bytes:
+        self._exceeded = resident_bytes() - self._before > self._max_bytes
+        if not self._exceeded:
             return
         # One stays, the one that waits longest, or none would ever be complete.
         for message in list(self._messages)[1:]:

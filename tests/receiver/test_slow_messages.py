@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from spanledger.errors import Overloaded
 from spanledger.receiver import slow_messages
 from spanledger.receiver.slow_messages import SlowMessages, resident_bytes
 
@@ -34,6 +35,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
 
 async def test_all_are_given_up_but_the_first(memory: Memory) -> None:
     slow, messages = SlowMessages(100), [Message() for _ in range(4)]
+    slow.begin()
     for message in messages:
         slow.add(message)
     memory.bytes = 1101
@@ -45,6 +47,7 @@ async def test_all_are_given_up_but_the_first(memory: Memory) -> None:
 
 async def test_within_the_bound_nothing_is_given_up(memory: Memory) -> None:
     slow, messages = SlowMessages(100), [Message() for _ in range(4)]
+    slow.begin()
     for message in messages:
         slow.add(message)
     memory.bytes = 1100
@@ -54,11 +57,39 @@ async def test_within_the_bound_nothing_is_given_up(memory: Memory) -> None:
         slow.remove(message)
 
 
-async def test_growth_counts_from_the_first_slow_message_on(memory: Memory) -> None:
+async def test_what_came_before_a_message_was_known_to_be_slow_counts(memory: Memory) -> None:
+    slow, first, second = SlowMessages(100), Message(), Message()
+    slow.begin()
+    memory.bytes = 1101
+    slow.add(first)
+    slow.add(second)
+    await second.given_up.wait()
+    slow.remove(first)
+
+
+async def test_none_is_begun_while_the_others_take_too_much(memory: Memory) -> None:
+    slow, first, second = SlowMessages(100), Message(), Message()
+    slow.begin()
+    slow.add(first)
+    slow.add(second)
+    memory.bytes = 1101
+    await second.given_up.wait()
+    with pytest.raises(Overloaded):
+        slow.begin()
+    slow.remove(first)
+    slow.begin()
+
+
+async def test_growth_counts_from_the_last_message_that_was_not_slow(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slow, before, first, second = SlowMessages(100), Message(), Message(), Message()
+    slow.begin()
     slow.add(before)
     slow.remove(before)
     memory.bytes = 2000
+    monkeypatch.setattr(slow_messages, "_SAMPLED_EVERY", 0)
+    slow.begin()
     slow.add(first)
     slow.add(second)
     memory.bytes = 2050
