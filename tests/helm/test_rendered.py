@@ -277,7 +277,9 @@ def test_monitors_scrape_the_port_of_the_metrics() -> None:
         for one in render("clickhouse").of("Service")
         if service["spec"]["selector"]["matchLabels"].items() <= one["metadata"]["labels"].items()
     ]
-    assert chosen == ["demo-spanledger-headless"]
+    assert chosen == ["demo-spanledger-metrics"]
+    # A replica whose log is full is not ready, and its metrics tell why.
+    assert render("clickhouse").one("Service", *chosen)["spec"]["publishNotReadyAddresses"] is True
     assert service["spec"]["endpoints"][0]["port"] == "metrics"
     assert service["metadata"]["labels"]["release"] == "prometheus"
     assert render("postgres").one("PodMonitor")["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"

@@ -108,7 +108,7 @@ resizePolicy:
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 volumeMounts:
-  {{- include "spanledger.configMounts" . | nindent 2 }}
+  {{- include "spanledger.configMounts" . | trim | nindent 2 }}
   {{- if include "spanledger.tlsSecret" . }}
   - {name: tls, mountPath: /etc/spanledger/tls, readOnly: true}
   {{- end }}
@@ -165,7 +165,7 @@ spec:
     {{- tpl (toYaml .) $ | nindent 4 }}
     {{- end }}
   volumes:
-    {{- include "spanledger.configVolumes" (dict "root" . "configMap" (include "spanledger.configMapName" .)) | nindent 4 }}
+    {{- include "spanledger.configVolumes" (dict "root" . "configMap" (include "spanledger.configMapName" .)) | trim | nindent 4 }}
     {{- with include "spanledger.tlsSecret" . }}
     - name: tls
       secret: {secretName: {{ . }}}
@@ -182,7 +182,7 @@ spec:
       persistentVolumeClaim: {claimName: {{ .Values.persistence.existingClaim }}}
     {{- end }}
   topologySpreadConstraints:
-    {{- include "spanledger.topologySpread" . | nindent 4 }}
+    {{- include "spanledger.topologySpread" . | trim | nindent 4 }}
   {{- range $key := list "affinity" "nodeSelector" "tolerations" "priorityClassName" "runtimeClassName" "schedulerName" "hostAliases" "dnsPolicy" "dnsConfig" }}
   {{- with index $.Values $key }}
   {{ $key }}:
