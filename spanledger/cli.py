@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "resolve": "Put traces right whose pieces arrived far apart.",
     "reprice": "Compute the cost of stored runs anew.",
     "keys": "Make keys of projects.",
+    "health": "Ask whether a running process accepts data.",
     "version": "Print the version.",
 }
 
