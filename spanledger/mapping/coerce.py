@@ -20,12 +20,14 @@ def text(value: Value) -> str | None:
     """A non-empty string; numbers are written out, booleans, lists and objects are no text.
 
     A JSON string literal is opened: MLflow and Langfuse write every attribute as JSON (`"\\"gpt-4o\\""`)."""
+    if value is None:
+        return None
     if isinstance(value, str):
         value = value.strip()
         if value[:1] == '"' and value[-1:] == '"' and len(value) > 1:
             value = _literal(value)
         return value or None
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
         return str(value)
@@ -41,7 +43,7 @@ def _literal(value: str) -> str:
 
 def number(value: Value) -> int | float | None:
     """A finite number from an int, a float or a numeric string. A bool is not a number."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value

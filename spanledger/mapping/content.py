@@ -273,16 +273,18 @@ def _first_telling(carriers: tuple[_Carrier, ...], span: Facts, body: Value, war
     full = 0
     for carrier in carriers:
         found = carrier(span, body, warnings)
-        told = sum(1 for message in found if _tells(message))
-        if found and (not best or (told > full and len(found) >= len(best))):
+        if not found:
+            continue
+        told = sum([_tells(message) for message in found])
+        if not best or (told > full and len(found) >= len(best)):
             best, full = found, told
-        if best and full == len(best):
+        if full == len(best):
             break
     return best
 
 
 def _tells(message: Message) -> bool:
-    return any(part.get("content", part.get("response", part)) is not None for part in message["parts"])
+    return any([part.get("content", part.get("response", part)) is not None for part in message["parts"]])
 
 
 def _body_messages(

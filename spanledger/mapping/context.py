@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -21,6 +22,7 @@ _SESSION_KEYS = (
     "lunary_thread_id", "langfuse_session_id", "langfuseSessionId", "session_id", "sessionId", "session.id",
     "thread_id", "threadId", "conversation_id", "conversationId", "chat_id", "chatId",
 )  # fmt: skip
+_WHO = frozenset(_USER_KEYS + _SESSION_KEYS)
 _USER_PROPS_KEYS = ("lunary_user_props", "user_props", "userProps")
 _TAG_KEYS = ("tags", "labels", "langfuse_tags", "lunary_tags")
 _STATED_BY = (
@@ -48,6 +50,10 @@ _SECRET_IN_TEXT = re.compile(
     r"""(["'](?:authorization|[a-z-]*api[-_]?key|cookie|set-cookie|x-goog-api-key)["']\s*:\s*["'])([^"']*)(["'])""",
     re.IGNORECASE,
 )
+_LONGEST_METADATA = 512
+"""Characters; longer texts are contents."""
+_LONGEST_KEY = 256
+"""Characters of keys that are remembered: they come from outside."""
 _PLAIN_ATTRIBUTES = frozenset({"async", "count", "duration", "retry_attempts", "request", "response", "checkpoint_ns"})
 
 
@@ -70,8 +76,9 @@ def context_of(span: Facts) -> Context:
     if vars(span).keys().isdisjoint(_STATED_BY):
         return context
     documents = list(_documents(span))
-    context.user_id = text(span.user_id) or _first(documents, _USER_KEYS)
-    context.session_id = _session(span, documents)
+    stated = {key for document in documents for key in document}
+    context.user_id = text(span.user_id) or _first(documents, _USER_KEYS, stated)
+    context.session_id = _session(span, documents, stated)
     props = parse_json(span.user_props)[1] if span.user_props is not None else None
     for document in documents:
         if props is None:
@@ -90,9 +97,9 @@ def context_of(span: Facts) -> Context:
         for key, value in document.items():
             if key not in _TAG_KEYS and key not in _USER_PROPS_KEYS:
                 _note(context.metadata, key, _without_secrets(key, value))
-    for key in _USER_KEYS + _SESSION_KEYS if context.metadata else ():
-        held = context.metadata.get(key)
-        if held is not None and held in (context.user_id, context.session_id):
+    for key in _WHO & context.metadata.keys():
+        held = context.metadata[key]
+        if held in (context.user_id, context.session_id):
             del context.metadata[key]
     return context
 
@@ -105,9 +112,8 @@ def custom_attributes(span: Facts, metadata: dict[str, str]) -> dict[str, Value]
         value = _without_secrets(key, received)
         if (
             isinstance(value, (str, int, float, bool))
-            and key not in _PLAIN_ATTRIBUTES
-            and not key.startswith(_KNOWN_NAMESPACES)
-            and (not isinstance(value, str) or len(value) <= 512)
+            and (not isinstance(value, str) or len(value) <= _LONGEST_METADATA)
+            and _is_of_user(key)
             and key not in metadata
         ):
             _note(metadata, key, value)
@@ -116,10 +122,22 @@ def custom_attributes(span: Facts, metadata: dict[str, str]) -> dict[str, Value]
     return left
 
 
+def _is_of_user(key: str) -> bool:
+    """Whether a key is in nobody's namespace."""
+    return _is_remembered_of_user(key) if len(key) <= _LONGEST_KEY else not key.startswith(_KNOWN_NAMESPACES)
+
+
+@lru_cache(4096)
+def _is_remembered_of_user(key: str) -> bool:
+    return key not in _PLAIN_ATTRIBUTES and not key.startswith(_KNOWN_NAMESPACES)
+
+
 def _without_secrets(key: str, value: Value) -> Value:
     """Some SDKs put the request's headers on spans, API keys and cookies included."""
+    if isinstance(value, (bool, int, float)):
+        return value
     low = key.lower()
-    if low.endswith(_SECRET_ENDINGS) and not isinstance(value, (bool, int, float)):
+    if low.endswith(_SECRET_ENDINGS):
         return "[redacted]"
     if isinstance(value, str) and ("header" in low or low == "hidden_params"):
         return _SECRET_IN_TEXT.sub(r"\1[redacted]\3", value)
@@ -141,8 +159,9 @@ def _documents(span: Facts) -> Iterable[dict[str, Value]]:
         yield document if isinstance(document, dict) else {"requester_metadata": span.requester_metadata}
 
 
-def _first(documents: list[dict[str, Value]], keys: tuple[str, ...]) -> str | None:
-    for key in keys if documents else ():
+def _first(documents: list[dict[str, Value]], keys: tuple[str, ...], stated: set[str]) -> str | None:
+    """The first of these keys that a document tells. `stated` are the keys of all documents."""
+    for key in keys if not stated.isdisjoint(keys) else ():
         for document in documents:
             found = _unquoted(document[key]) if key in document else None
             if found is not None and found.lower() not in _PLACEHOLDERS:
@@ -150,11 +169,11 @@ def _first(documents: list[dict[str, Value]], keys: tuple[str, ...]) -> str | No
     return None
 
 
-def _session(span: Facts, documents: list[dict[str, Value]]) -> str | None:
+def _session(span: Facts, documents: list[dict[str, Value]], stated: set[str]) -> str | None:
     own = text(span.session_id)
     if own is not None and own.startswith(_CHAIN_SESSION):
         own = None
-    return own or _first(documents, _SESSION_KEYS)
+    return own or _first(documents, _SESSION_KEYS, stated)
 
 
 def tags_of(value: Value) -> list[str]:

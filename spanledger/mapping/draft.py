@@ -48,6 +48,10 @@ _READ_EVENTS = (
 )  # fmt: skip
 _OPERATION_SLOTS = ("operation", "kind_vercel", "kind_langfuse", "kind_openinference", "kind_langsmith",
                     "kind_mastra", "kind_genkit", "kind_openllmetry", "llm_request_type")  # fmt: skip
+_PROMPT_SLOTS = ("prompt_name", "prompt_version", "prompt_template", "prompt_variables", "prompt_variable")
+_COST_SLOTS = (
+    "cost_billed", "provider_metadata", "cost_total", "cost_document", "cost_input", "cost_output",
+)  # fmt: skip
 _BILLED_BY = ("openrouter", "vercel", "litellm_proxy")
 _NAME_PREFIXES = (
     "execute_tool ", "invoke_agent ", "invoke_workflow ", "running tool: ", "agent_run [", "create_agent ",
@@ -284,9 +288,9 @@ def _request_model(span: Facts, request: Value) -> str | None:
 
 
 def _operation(span: Facts) -> str | None:
+    facts = vars(span)
     for slot in _OPERATION_SLOTS:
-        found = text(getattr(span, slot, None))
-        if found is not None:
+        if slot in facts and (found := text(facts[slot])) is not None:
             return found
     return None
 
@@ -412,6 +416,8 @@ def _identity(run: Run, span: Facts) -> None:
 
 
 def _prompt(run: Run, span: Facts) -> None:
+    if vars(span).keys().isdisjoint(_PROMPT_SLOTS):
+        return
     prompt: dict[str, Value] = {}
     if (found := text(span.prompt_name)) is not None:
         prompt["name"] = found
@@ -428,6 +434,9 @@ def _prompt(run: Run, span: Facts) -> None:
 
 def _reported_cost(draft: Draft, run: Run) -> Decimal | None:
     span = draft.span
+    if vars(span).keys().isdisjoint(_COST_SLOTS):
+        draft.price_hints["reported_billed"] = run.provider in _BILLED_BY
+        return None
     billed = money(span.cost_billed)
     draft.price_hints["reported_billed"] = (billed is not None and billed > 0) or run.provider in _BILLED_BY
     if billed is not None:

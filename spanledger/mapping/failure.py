@@ -12,10 +12,14 @@ _CANCELLED = (
 )  # fmt: skip
 _INTERRUPTED = ("GraphInterrupt", "CallDeferred", "ApprovalRequired", "GraphBubbleUp", "NodeInterrupt", "ParentCommand")
 _EXCEPTION_EVENTS = ("exception", "gen_ai.client.operation.exception")
+_TELLING = ("error_type", "level", "level_number", "tool_status", "tool_failed", "http_status")
+"""Slots that make a failure of what the status of the span does not."""
 
 
 def failure_of(span: Facts, events: list[Event]) -> tuple[str, RunError | None]:
     """(status, error). Status is `success`, `error`, `cancelled` or `started`."""
+    if not events and span.status_code != STATUS_ERROR and vars(span).keys().isdisjoint(_TELLING):
+        return ("started" if span.end_ns == 0 else "success"), None
     exception = last_exception(events)
     kind, message, stack = None, None, None
     if exception is not None:

@@ -66,9 +66,10 @@ def put_back(run: Run, span: Facts) -> None:
     for slot, prefix in _GROUPS:
         for name, value in (getattr(span, slot) or {}).items():
             run.attributes.setdefault(prefix + name, value)
-    for slot, value in vars(span).items():
-        key = unshown.get(slot)
-        if key is not None and value != run.name:
+    facts = vars(span)
+    for slot in [slot for slot in facts if slot in unshown]:
+        key, value = unshown[slot], facts[slot]
+        if value != run.name:
             run.attributes.setdefault(key, _without_query(value) if slot == "api_base" else value)
 
 

@@ -468,6 +468,9 @@ def _threads(project_id: str, given: _Given, runs: Sequence[Run]) -> list[Thread
             first.setdefault(run.session_id, run)
     changed: list[Thread] = []
     for session_id, run in first.items():
+        held = given.threads.get(session_id)
+        if held is not None and (held.user_id, held.started_at) == (run.user_id, run.started_at):
+            continue
         thread = Thread(
             project_id=project_id,
             thread_id=thread_id(project_id, session_id),
@@ -476,8 +479,6 @@ def _threads(project_id: str, given: _Given, runs: Sequence[Run]) -> list[Thread
             started_at=run.started_at,
             version=thread_version(run.started_at, run.user_id),
         )
-        if thread == given.threads.get(session_id):
-            continue
         given.threads[session_id] = thread
         changed.append(thread)
     return changed

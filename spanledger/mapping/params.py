@@ -62,10 +62,10 @@ _LANGCHAIN_PARAMETERS = frozenset({"ls_temperature", "ls_max_tokens", "ls_stop"}
 def params_of(span: Facts, request: Value) -> dict[str, Value]:
     """The parameters of a model call. `request` is the decoded request body, where a span carries one."""
     found: dict[str, Value] = {}
+    facts = vars(span)
     for name in _NUMBERS:
-        value = getattr(span, name)
-        if value is not None:
-            amount = number(value)
+        if name in facts:
+            amount = number(facts[name])
             if amount is not None:
                 found[name] = amount
     stop = string_list(span.stop)

@@ -58,10 +58,10 @@ def usage_of(
     `dialect` is that of the instrumentation scope, `body_usage` the usage object of a response body on the span.
     """
     counts: dict[str, int] = {}
+    facts = vars(span)
     for slot, name in _SLOTS:
-        value = getattr(span, slot)
-        if value is not None:
-            counted = count(value)
+        if slot in facts:
+            counted = count(facts[slot])
             if counted is not None:
                 counts[name] = counted
     stated = "input" in counts or "output" in counts
