@@ -284,7 +284,7 @@ def _first_telling(carriers: tuple[_Carrier, ...], span: Facts, body: Value, war
 
 
 def _tells(message: Message) -> bool:
-    return any([part.get("content", part.get("response", part)) is not None for part in message["parts"]])
+    return any(part.get("content", part.get("response", part)) is not None for part in message["parts"])
 
 
 def _body_messages(
