@@ -48,6 +48,9 @@ _READ_EVENTS = (
 )  # fmt: skip
 _OPERATION_SLOTS = ("operation", "kind_vercel", "kind_langfuse", "kind_openinference", "kind_langsmith",
                     "kind_mastra", "kind_genkit", "kind_openllmetry", "llm_request_type")  # fmt: skip
+_AGENT_SLOTS = (
+    ("id", "agent_id"), ("name", "agent_name"), ("description", "agent_description"), ("version", "agent_version"),
+)  # fmt: skip
 _PROMPT_SLOTS = ("prompt_name", "prompt_version", "prompt_template", "prompt_variables", "prompt_variable")
 _COST_SLOTS = (
     "cost_billed", "provider_metadata", "cost_total", "cost_document", "cost_input", "cost_output",
@@ -227,6 +230,7 @@ def _embeds(span: Facts) -> bool:
     model = text(span.request_model) or text(span.model_name)
     return (
         model is not None
+        and "embed" in model
         and _EMBEDDING_MODEL.search(model) is not None
         and span.oi_output is None
         and span.output_messages is None
@@ -382,19 +386,16 @@ def _name_by_step(run: Run, span: Facts) -> None:
 
 
 def _identity(run: Run, span: Facts) -> None:
+    facts = vars(span)
     agent: dict[str, Value] = {}
-    for key, value in (
-        ("id", span.agent_id),
-        ("name", span.agent_name),
-        ("description", span.agent_description),
-        ("version", span.agent_version),
-    ):
-        found = text(value)
-        if found is not None:
+    for key, slot in _AGENT_SLOTS:
+        if slot in facts and (found := text(facts[slot])) is not None:
             agent[key] = found
     if "name" not in agent:
         signed = agents.name_in_values(run.output, run.input) if run.type in (AGENT, CHAIN) else None
-        named = agents.name_in_metadata(span) or signed or agents.name_in_id(str(agent.get("id", "0")))
+        named = agents.name_in_metadata(span) or signed
+        if named is None and "id" in agent:
+            named = agents.name_in_id(agent["id"])
         if named is not None:
             agent["name"] = named
     if agent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from spanledger.mapping.coerce import text
 from spanledger.mapping.facts import Facts
@@ -126,6 +127,15 @@ def _shorter(name: str) -> list[str]:
 
 def of_host(address: str) -> str | None:
     """Provider that serves a host name or URL."""
+    return _of_remembered_host(address) if len(address) <= _LONGEST_NAME else _of_host(address)
+
+
+@lru_cache(2048)
+def _of_remembered_host(address: str) -> str | None:
+    return _of_host(address)
+
+
+def _of_host(address: str) -> str | None:
     host = address.split("://", 1)[-1].split("/", 1)[0].split(":", 1)[0].lower()
     if host.startswith("bedrock") and host.endswith(".amazonaws.com"):
         return "aws.bedrock"

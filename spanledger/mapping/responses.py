@@ -14,7 +14,7 @@ from typing import TypeGuard
 import msgspec
 
 from spanledger.mapping.dialects.base import LLM
-from spanledger.model.records import Run
+from spanledger.model.records import Run, Usage
 
 MOST_VIEWS = 3
 """Application, gateway and inference server. A response id that more spans carry is a placeholder."""
@@ -73,5 +73,12 @@ class Responses:
 
 def _claim(run: Run) -> Claim:
     """Smaller is better: the application's own span, the fullest usage, the call that started last (the innermost)."""
-    told = sum(value is not None for value in msgspec.structs.astuple(run.usage)) if run.usage is not None else 0
-    return (run.span_kind == "server", -told, -run.started_at, run.run_id)
+    return (run.span_kind == "server", -counters_in(run.usage), -run.started_at, run.run_id)
+
+
+def counters_in(usage: Usage | None) -> int:
+    """How much of its counters a usage tells."""
+    if usage is None:
+        return 0
+    told = msgspec.structs.astuple(usage)
+    return len(told) - told.count(None)

@@ -28,7 +28,7 @@ from spanledger.mapping.dialects.base import (
 )
 from spanledger.mapping.draft import Draft
 from spanledger.mapping.params import params_of, streaming_of
-from spanledger.mapping.responses import MOST_VIEWS, is_identity
+from spanledger.mapping.responses import MOST_VIEWS, counters_in, is_identity
 from spanledger.model.ids import run_id_of_span
 from spanledger.model.records import Cost, Run
 from spanledger.model.span import Value
@@ -373,7 +373,7 @@ def _bill_views_once(ordered: list[_Node], billed: set[str]) -> None:
         elif run.operation in _THREAD_RUNS and (thread_run := text(span.run_group)) is not None:
             thread_runs.setdefault(thread_run, []).append(node)
     for views in responses.values():
-        if len(views) <= MOST_VIEWS:
+        if 1 < len(views) <= MOST_VIEWS:
             billed.difference_update(node.span_id for node in sorted(views, key=_preference)[1:])
     for views in thread_runs.values():  # the last one saw the run's end
         billed.difference_update(node.span_id for node in sorted(views, key=lambda view: view.draft.span.end_ns)[:-1])
@@ -391,7 +391,7 @@ def _preference(node: _Node) -> tuple[bool, bool, int, int, str]:
     return (
         span.kind == _SERVER,
         usage is None or usage.input_tokens is None,
-        -sum(value is not None for value in msgspec.structs.astuple(usage)) if usage is not None else 0,
+        -counters_in(usage),
         span.start_ns,
         node.span_id,
     )
