@@ -14,7 +14,7 @@ COMPILED := $(shell find spanledger -name '*.pyx')
 # More arguments for the program behind a target: make run ARGS='--config my.yaml', make test ARGS='-k health'.
 ARGS ?=
 
-.PHONY: help run test lint format e2e faults soak fuzz helm bench clean
+.PHONY: help run test lint format e2e faults browser soak fuzz helm bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ run: $(VENV)/.installed ## Receive on 127.0.0.1:4317 and 4318, keep the ledger i
 	@exec $(BIN)/spanledger serve $(ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests that need nothing but Python
-	$(BIN)/python -m pytest -n 2 -m 'not e2e and not fuzz and not faults and not helm' $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m 'not e2e and not fuzz and not faults and not helm and not browser' $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style and types
 	$(BIN)/ruff check .
@@ -42,6 +42,9 @@ faults: $(VENV)/.installed-dev ## Break everything, count what was acknowledged 
 
 soak: $(VENV)/.installed-dev ## Ten minutes at 80 % of capacity while the store restarts; reports memory and descriptors
 	SPANLEDGER_FAULTS=full $(BIN)/python -m pytest -s -m faults tests/faults/test_soak.py $(ARGS)
+
+browser: $(VENV)/.installed-dev ## Drive the page in a real Chromium, and rebuild it with Node
+	$(BIN)/python -m pytest -m browser tests/page $(ARGS)
 
 fuzz: $(VENV)/.installed-dev ## Spoil recorded bodies for a minute and decode them (FUZZ_SECONDS)
 	$(BIN)/python -m pytest -n 2 -m fuzz tests/fuzz $(ARGS)

@@ -20,6 +20,7 @@ from spanledger.api.lsd import Inferences
 from spanledger.api.openapi import document
 from spanledger.api.runs import Runs
 from spanledger.api.settings import ApiSettings
+from spanledger.api.static import StaticPage
 from spanledger.api.writers import Writers
 from spanledger.errors import ConfigError
 from spanledger.exporters.store import RunStore
@@ -48,6 +49,7 @@ class ApiServer:
         self._authenticator = authenticator or Everyone(settings.project)
         self._ingest = Ingest(events, self._authenticator)
         self._edits = Edits(store, writers)
+        self._page = StaticPage()
         self._runner: web.AppRunner | None = None
         self.address = settings.endpoint
         """`host:port` where it listens; after `start`, with the port that was taken for port 0."""
@@ -81,6 +83,7 @@ class ApiServer:
         """The routes, for a server of one's own."""
         app = web.Application(middlewares=[errors_as_json], client_max_size=self.settings.max_request_body_size)
         app.router.add_get("/", self._index)
+        self._page.add_to(app)
         handlers = self._handlers()
         for endpoint in ENDPOINTS:
             handler = self._allowed(handlers[endpoint.handler], endpoint.access)
@@ -123,6 +126,9 @@ class ApiServer:
         return checked
 
     async def _index(self, request: web.Request) -> web.Response:
+        """The page for browsers, a list of what there is for everyone else."""
+        if "text/html" in request.headers.get("Accept", ""):
+            return self._page.index(request)
         return answer({"name": "spanledger", "version": __version__, "endpoints": _INDEX})
 
     async def _openapi(self, request: web.Request) -> web.Response:
