@@ -126,9 +126,24 @@ def node_application(folder: Path) -> Application:
     )
 
 
-def _installed(dependencies: Path, install: Callable[[Path], None]) -> Path:
+def go_application(folder: Path) -> Application:
+    """The program of a folder, built from the Go modules that its go.sum pins."""
+    go = shutil.which("go")
+    if go is None:
+        cannot("needs Go, which is not installed")
+
+    def install(target: Path) -> None:
+        target.mkdir(parents=True)
+        _execute([go, "build", "-C", folder, "-o", target / "app", "."])
+
+    installed = _installed(folder / "go.sum", install, folder / "main.go")
+    return Application(folder.name, (str(installed / "app"),))
+
+
+def _installed(dependencies: Path, install: Callable[[Path], None], *more: Path) -> Path:
     example = dependencies.parent.name
-    digest = hashlib.sha256(dependencies.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    content = b"".join(file.read_bytes() for file in (dependencies, *more))
+    digest = hashlib.sha256(content + sys.version.encode()).hexdigest()[:12]
     target = CACHE / f"{example}-{digest}"
     ready = target / ".ready"
     with _locked(CACHE / f"{example}.lock"):

@@ -1,4 +1,4 @@
-"""OpenTelemetry's own exporters, straight to spanledger: every protocol, and a kill in the middle."""
+"""OpenTelemetry's own exporters, straight to spanledger: every language and protocol, and a kill in the middle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.applications import PROGRAMS, Application, python_application
+from tests.e2e.applications import PROGRAMS, Application, go_application, node_application, python_application
 from tests.e2e.ledger import Run, billed_tokens, running
 from tests.e2e.script import Tokens
 
@@ -60,6 +60,35 @@ async def test_every_call_arrives_once(
     assert {(run["type"], run["session_id"], run["service_name"]) for run in runs} == {
         ("llm", "session-exporters", "otel-exporters")
     }
+
+
+@pytest.mark.parametrize(
+    ("language", "protocol", "compression"),
+    [
+        ("js", "grpc", "gzip"),
+        ("js", "http/protobuf", None),
+        ("js", "http/json", "gzip"),
+        ("go", "grpc", None),
+        ("go", "http/protobuf", "gzip"),
+    ],
+)
+async def test_every_call_of_another_language_arrives_once(
+    language: str, protocol: str, compression: str | None, tmp_path: Path
+) -> None:
+    make = {"js": node_application, "go": go_application}[language]
+    program = make(PROGRAMS / f"otel-exporters-{language}")
+    environment = {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+    if compression is not None:
+        environment["OTEL_EXPORTER_OTLP_COMPRESSION"] = compression
+    async with running(tmp_path / "ledger") as ledger:
+        finished = await program.run(
+            str(CALLS), str(BATCH), otlp=ledger.grpc if protocol == "grpc" else ledger.http, environment=environment
+        )
+        await ledger.drain()
+        runs = await ledger.summaries()
+    assert finished.stderr == ""
+    assert answers(runs) == ALL_ANSWERS
+    assert billed_tokens(runs) == ALL_TOKENS
 
 
 async def test_what_was_acknowledged_outlives_a_kill(exporters: Application, tmp_path: Path) -> None:

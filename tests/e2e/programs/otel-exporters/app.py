@@ -1,9 +1,10 @@
 """Sends model calls with OpenTelemetry's own exporters, a batch at a time, each until it is acknowledged.
 
-    python app.py CALLS BATCH_SIZE
+    python app.py CALLS BATCH_SIZE [once]
 
 Call number n has 100 + n input and 10 + n output tokens, n from 0. After each acknowledgement it prints how many calls
-are acknowledged by now. Endpoint, protocol and compression are read from the environment, as the exporters do it.
+are acknowledged by now; with `once`, a batch that the exporter gave up is told and not sent again. Endpoint, protocol
+and compression are read from the environment, as the exporters do it.
 """
 
 import os
@@ -26,7 +27,7 @@ def exporter() -> SpanExporter:
     return Http()
 
 
-def main(calls: int, batch_size: int) -> None:
+def main(calls: int, batch_size: int, once: bool) -> None:
     made = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource.create({"service.name": "otel-exporters"}))
     provider.add_span_processor(SimpleSpanProcessor(made))
@@ -47,11 +48,13 @@ def main(calls: int, batch_size: int) -> None:
     spans, sender = made.get_finished_spans(), exporter()
     for start in range(0, calls, batch_size):
         batch = spans[start : start + batch_size]
-        while sender.export(batch) is not SpanExportResult.SUCCESS:
+        acknowledged = sender.export(batch) is SpanExportResult.SUCCESS
+        while not acknowledged and not once:
             print(f"not acknowledged: {start} to {start + len(batch)}", file=sys.stderr, flush=True)
-        print(start + len(batch), flush=True)
+            acknowledged = sender.export(batch) is SpanExportResult.SUCCESS
+        print(start + len(batch) if acknowledged else "given up", flush=True)
     sender.shutdown()
 
 
 if __name__ == "__main__":
-    main(calls=int(sys.argv[1]), batch_size=int(sys.argv[2]))
+    main(calls=int(sys.argv[1]), batch_size=int(sys.argv[2]), once="once" in sys.argv)
