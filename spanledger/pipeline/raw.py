@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from spanledger.errors import LogError, PayloadError
 from spanledger.exporters.raw import RawExporter
-from spanledger.model.received import Encoding, Signal, Telemetry
+from spanledger.model.received import OTLP_ENCODINGS, Encoding, Signal, Telemetry
 from spanledger.pipeline.base import Entry, Log
 from spanledger.pipeline.batch import Cargo
 from spanledger.pipeline.clock import Clock, sleep
@@ -88,7 +88,8 @@ class RawFeed:
                 await sleep(self._clock, _LOG_RETRY_INTERVAL)
                 continue
             for entry in chunk.entries:
-                if entry.signal is self._route.signal:
+                # A client's own events and a gateway's documents are no telemetry that could go on as it came.
+                if entry.signal is self._route.signal and entry.encoding in OTLP_ENCODINGS:
                     await self._offer(entry)
             delivery.pass_over(chunk.through)
 

@@ -115,6 +115,15 @@ async def test_a_pipeline_may_only_pass_on(clock: FakeClock) -> None:
         assert pipeline.status().mapped_entries == 0
 
 
+async def test_what_came_as_no_otlp_is_not_passed_on_as_otlp(clock: FakeClock) -> None:
+    gateway = Gateway()
+    async with running(traces(gateway), clock) as pipeline:
+        await send(pipeline, "events of a client", encoding=Encoding.LUNARY)
+        await send(pipeline, "span a")
+        await pipeline.drained()
+        assert gateway.taken == [b"span a"]
+
+
 async def test_signals_go_separate_ways(clock: FakeClock) -> None:
     gateways = {Signal.TRACES: Gateway(), Signal.LOGS: Gateway()}
     gateways[Signal.LOGS].answers.append(WriteResult(retry="UNIMPLEMENTED", retry_after=3600))
