@@ -391,7 +391,12 @@ class Service:
             status = self.pipeline.status()
             collect.add_pipeline(samples, status)
             for id_ in used(self._config, Kind.EXPORTERS):
-                collect.add_exporter(samples, str(id_), signals_of_exporter(self._config, id_), status)
+                signals = signals_of_exporter(self._config, id_)
+                if self._is_raw(id_):
+                    for signal in signals:
+                        collect.add_exporter(samples, str(id_), {signal}, status, f"{id_}:{signal}")
+                else:
+                    collect.add_exporter(samples, str(id_), signals, status, str(id_))
         return samples
 
     def endpoints(self) -> dict[str, str]:

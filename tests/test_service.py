@@ -12,6 +12,7 @@ import pytest
 from spanledger.config import load_config
 from spanledger.errors import ConfigError, LogError
 from spanledger.service import Service
+from spanledger.telemetry.metrics import declarations
 from tests.cli.serving import span_body
 
 CONFIG = """\
@@ -115,6 +116,20 @@ async def test_the_status_counts_what_was_accepted(tmp_path: Path) -> None:
     assert (status["accepted_requests"], status["accepted_items"]) == (1, 1)
     assert set(status["exporters"]) == {"file/runs", "file/metrics", "file/all"}
     await service.stop(0)
+
+
+async def test_exporters_that_pass_telemetry_on_have_metrics_by_signal(tmp_path: Path) -> None:
+    file = tmp_path / "spanledger.yaml"
+    away = "otlphttp: {endpoint: 'http://127.0.0.1:9'}"
+    text = CONFIG.replace("exporters:\n", f"exporters:\n  {away.replace('{', '{{').replace('}', '}}')}\n")
+    file.write_text(text.format(folder=tmp_path).replace("file/runs, file/all", "file/runs, file/all, otlphttp"))
+    service = Service(load_config([file], env={}))
+    await service.start()
+    assert await post(service, "/v1/traces", span_body("00f067aa0ba902b7", "gpt-4o-mini")) == 200
+    size = service.samples().get(declarations.QUEUE_SIZE, "otlphttp", "traces")
+    await service.stop(0)
+    assert isinstance(size, int | float)
+    assert size > 0
 
 
 async def test_what_it_did_is_told_to_prometheus(tmp_path: Path) -> None:

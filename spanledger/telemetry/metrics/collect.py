@@ -77,9 +77,13 @@ def add_pipeline(samples: Samples, status: PipelineStatus) -> None:
     samples.add(m.MEMORY_BYTES, mapping.bytes)
 
 
-def add_exporter(samples: Samples, name: str, signals: Collection[Signal], status: PipelineStatus) -> None:
-    """Of one exporter, which takes these signals."""
-    exporter = status.exporters[name]
+def add_exporter(
+    samples: Samples, name: str, signals: Collection[Signal], status: PipelineStatus, delivery: str
+) -> None:
+    """Of one delivery to an exporter, which brings it these signals."""
+    exporter = status.exporters.get(delivery)
+    if exporter is None:  # it has not begun
+        return
     for signal in signals:
         samples.add(m.EXPORTER_SENT[signal], exporter.sent[signal], name)
         samples.add(m.EXPORTER_SEND_FAILED[signal], exporter.failed[signal], name)
