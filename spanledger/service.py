@@ -12,10 +12,9 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from signal import SIGINT, SIGTERM
 from typing import Any, Final, TypeVar
 
 from spanledger._version import __version__
@@ -47,7 +46,8 @@ from spanledger.maintenance import Kept, Maintenance
 from spanledger.mapping import KEYS, Mapper
 from spanledger.mapping.cost import PriceList
 from spanledger.model.received import Decoded, Encoding, Signal
-from spanledger.pipeline import Pipeline, create_log
+from spanledger.pipeline import Log, MemoryLog, Pipeline, create_log
+from spanledger.pipeline.gate import Gate
 from spanledger.pipeline.raw import RawRoute, routes_of
 from spanledger.pipeline.settings import Durability, PipelineSettings, WhenFull
 from spanledger.processors.base import Processor
@@ -57,12 +57,12 @@ from spanledger.processors.messages import parse
 from spanledger.processors.python import load_function
 from spanledger.receiver.client_events import ClientEvents
 from spanledger.receiver.listen import UNIX
-from spanledger.receiver.wire import COMPILED, decode
+from spanledger.receiver.wire import decode
 from spanledger.settings import split_endpoint
 from spanledger.telemetry.metrics import collect, declarations
 from spanledger.telemetry.metrics.readers import MetricsReaders
 from spanledger.telemetry.metrics.samples import Samples
-from spanledger.workers.link import Report, WorkerEnd
+from spanledger.workers.link import Report
 from spanledger.workers.take_over import TakeOver, folder_of
 
 logger = logging.getLogger(__name__)
@@ -89,9 +89,23 @@ def to_protobuf(signal: Signal, encoding: Encoding, body: bytes) -> bytes:
 class Service:
     """Everything that a configuration asks for, in one process."""
 
-    def __init__(self, config: Config, registry: Registry = COMPONENTS, *, worker: int | None = None) -> None:
-        """`worker`: the number of this process among those that share the ports, from 1. Raises `LogError`."""
-        self._config = config
+    def __init__(
+        self,
+        config: Config,
+        registry: Registry = COMPONENTS,
+        *,
+        worker: int | None = None,
+        predecessor: Service | None = None,
+    ) -> None:
+        """`worker`: the number of this process among those that share the ports, from 1. `predecessor`: who ran so
+        far in this process, with another configuration; see `start`. Raises `LogError`."""
+        self.config = self._config = config
+        self._predecessor = predecessor
+        self._gate: Gate = predecessor._gate if predecessor is not None else Gate()
+        self.reloads: dict[str, int] = predecessor.reloads if predecessor is not None else {"success": 0, "failure": 0}
+        """How many configurations were taken over, and kept out."""
+        self._counted = Samples()
+        """Counters of what ran before in this process."""
         self._registry = registry
         self._settings = settings = pipeline_settings(config)
         self._worker = worker
@@ -127,7 +141,7 @@ class Service:
                 delivery |= dict.fromkeys(routes, delivery[str(id_)])
                 raw |= routes
         return Pipeline(
-            create_log(settings),
+            self._log(settings),
             decode_body,
             partial(Mapper, config.mapping.price_list(), config.mapping.limits(), config.mapping.capture()),
             {str(id_): self._exporter(id_, given) for id_, given in exporters.items() if not self._is_raw(id_)},
@@ -147,6 +161,16 @@ class Service:
         except ConfigError as error:
             path = (Kind.EXPORTERS, str(id_))
             raise InvalidConfiguration([Problem(path, str(error), self._config.origin(*path))]) from error
+
+    def _log(self, settings: PipelineSettings) -> Log:
+        """A new log, or the predecessor's where that is in memory: what it holds is nowhere else."""
+        before = self._predecessor
+        if settings.durability is Durability.MEMORY and before is not None:
+            log = before.pipeline.log
+            if isinstance(log, MemoryLog):
+                log.use(settings.memory)
+                return log
+        return create_log(settings)
 
     def _factory(self, kind: Kind, id_: ComponentId) -> Any:
         return self._registry[kind][id_.type].factory
@@ -187,9 +211,14 @@ class Service:
 
     # Start and stop.
 
-    async def start(self) -> None:
+    async def start(self, grace_seconds: float = 0.0) -> None:
         """Start everything in order. Raises `SpanledgerError`, naming the key where one is at fault; everything is
-        stopped again then."""
+        stopped again then.
+
+        A predecessor must have been asked to `make_way`. Receivers of its that would be the same again go on as they
+        are, and no connection notices; the others are stopped just before their successors listen."""
+        before, self._predecessor = self._predecessor, None
+        same_keys = before is not None and self._keys() == before._keys()
         try:
             extensions = used(self._config, Kind.EXTENSIONS)
             for id_ in self._config.extensions:
@@ -198,6 +227,9 @@ class Service:
                     await self._started(Kind.EXTENSIONS, id_, health.start())
                     self._extensions[id_] = health
             for id_ in authenticating(self._config, self._registry):
+                if before is not None and same_keys:
+                    self._authenticators[str(id_)] = before._authenticators[str(id_)]
+                    continue
                 authenticator = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], str(id_))
                 await authenticator.start()
                 self._extensions[id_] = self._authenticators[str(id_)] = authenticator
@@ -207,7 +239,10 @@ class Service:
             self._has_pipeline = True
             self._chains = chains = {signal: self._chain(signal) for signal in Signal}
             self._intake = ProcessingIntake(
-                self.pipeline.intake, {signal: chain for signal, chain in chains.items() if chain}, decode_body
+                self.pipeline.intake,
+                {signal: chain for signal, chain in chains.items() if chain},
+                decode_body,
+                self.pipeline.drain_rate,
             )
             if self._settings.durability is Durability.DURABLE:
                 self._take_over = asyncio.create_task(self._new_take_over().run())
@@ -217,17 +252,23 @@ class Service:
                 if id_.type == MAINTENANCE and self._worker in (None, 0):
                     self._maintenance = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], *self._kept_stores())
                     await self._maintenance.start()
+            self._gate.lead_to(self._intake)
+            kept = self._kept_receivers(before, same_keys)
+            if before is not None:
+                await before.stop_receivers(before._receivers.keys() - kept, grace_seconds)
             for id_, settings in used(self._config, Kind.RECEIVERS).items():
+                if id_ in kept:
+                    continue
                 signals = self._config.signals_of(id_)
                 receiver = self._factory(Kind.RECEIVERS, id_)(
                     settings,
                     KEYS,
-                    self._intake,
+                    self._gate,
                     self._authenticators,
                     signals=signals,
                     reuse_port=self._worker is not None,
                     in_flight_bytes=in_flight_bytes(self._config),
-                    drain_rate=self.pipeline.drain_rate,
+                    drain_rate=self._gate.drain_rate,
                 )
                 await self._started(Kind.RECEIVERS, id_, receiver.start())
                 self._receivers[id_] = receiver
@@ -235,9 +276,62 @@ class Service:
                 self._readers = MetricsReaders(self._config.telemetry, self.samples)
                 await self._readers.start()
         except BaseException:
+            if before is not None:
+                await self._gate.close(0)
             await self.stop(0)
             raise
+        if before is not None:
+            self._take_from(before, kept, same_keys)
         self._not_ready = None
+
+    async def make_way(self, grace_seconds: float) -> None:
+        """Stop all but the receivers, for a successor. What they accept waits for it; what was accepted is delivered
+        within the grace, or stays in the log."""
+        self._not_ready = "taking over a new configuration"
+        keys = authenticating(self._config, self._registry)
+        await self._stop_extensions(list(self._extensions.keys() - set(keys)))
+        await self._gate.close(grace_seconds)
+        before = self._of_the_road().counters()
+        await self._stop_inside(grace_seconds, log_stays=True)
+        self._counted.update(before)
+        self._has_pipeline = False
+        self._chains = {}
+
+    async def stop_receivers(self, which: Iterable[ComponentId], grace_seconds: float) -> None:
+        """Stop receivers, as in `stop`; what they counted is not forgotten."""
+        stopped = {id_: self._receivers[id_] for id_ in which}
+        await asyncio.gather(*(receiver.stop(grace_seconds) for receiver in stopped.values()))
+        for id_, receiver in stopped.items():
+            counted = Samples()
+            _add_receiver(counted, id_, receiver)
+            self._counted.update(counted.counters())
+            del self._receivers[id_]
+
+    def _take_from(self, before: Service, kept: Collection[ComponentId], same_keys: bool) -> None:
+        self._receivers |= {id_: before._receivers.pop(id_) for id_ in kept}
+        if same_keys:
+            for id_ in authenticating(self._config, self._registry):
+                self._extensions[id_] = before._extensions.pop(id_)
+        self._counted = before._counted
+
+    def _kept_receivers(self, before: Service | None, same_keys: bool) -> set[ComponentId]:
+        """Receivers of the predecessor that would be made in the same way again."""
+        if before is None or not same_keys or in_flight_bytes(self._config) != in_flight_bytes(before._config):
+            return set()
+        were = used(before._config, Kind.RECEIVERS)
+        return {
+            id_
+            for id_, settings in used(self._config, Kind.RECEIVERS).items()
+            if id_ in before._receivers
+            and settings == were[id_]
+            and self._config.signals_of(id_) == before._config.signals_of(id_)
+        }
+
+    def _keys(self) -> object:
+        """What decides who may send."""
+        extensions = used(self._config, Kind.EXTENSIONS)
+        known = {id_: extensions[id_] for id_ in authenticating(self._config, self._registry)}
+        return known, default_authenticator(self._config)
 
     async def stop(self, grace_seconds: float) -> bool:
         """Stop everything in order; whether all that was accepted is delivered. What is not stays in the durable log
@@ -245,10 +339,16 @@ class Service:
         self._not_ready = "stopping"
         deadline = time.monotonic() + grace_seconds
         await asyncio.gather(*(receiver.stop(grace_seconds) for receiver in self._receivers.values()))
+        drained = await self._stop_inside(max(deadline - time.monotonic(), 0))
+        await self._stop_extensions(list(self._extensions))
+        return drained
+
+    async def _stop_inside(self, grace_seconds: float, *, log_stays: bool = False) -> bool:
+        """Everything between the receivers and the extensions; whether all that was accepted is delivered."""
         if self._take_over is not None:
             self._take_over.cancel()
             await asyncio.gather(self._take_over, return_exceptions=True)
-        drained = await self.pipeline.stop(max(deadline - time.monotonic(), 0)) if self._has_pipeline else True
+        drained = await self.pipeline.stop(grace_seconds, log_stays=log_stays) if self._has_pipeline else True
         if self._client_events is not None:
             self._client_events.close()
         if self._intake is not None:
@@ -257,14 +357,18 @@ class Service:
             await self._maintenance.stop()
         if self._readers is not None:
             await self._readers.stop()
+        self._intake = self._client_events = self._maintenance = self._readers = self._take_over = None
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
-        for extension in reversed(self._extensions.values()):
-            await extension.stop()
+        return drained
+
+    async def _stop_extensions(self, which: list[ComponentId]) -> None:
+        for id_ in reversed(which):
+            await self._extensions.pop(id_).stop()
         for store in self._stores:
             await store.close()
-        return drained
+        self._stores = []
 
     def _kept_stores(self) -> tuple[list[Kept], PriceList, int]:
         """What `Maintenance` needs to know."""
@@ -351,6 +455,11 @@ class Service:
 
     # What is known of it.
 
+    @property
+    def durable(self) -> bool:
+        """Whether the log outlives the process."""
+        return self._settings.durability is Durability.DURABLE
+
     def not_ready(self) -> str | None:
         """Why nothing can be accepted now, None when it can."""
         if self._not_ready is not None:
@@ -378,9 +487,17 @@ class Service:
         samples = Samples()
         collect.add_process(samples)
         samples.add(declarations.READY, int(self.not_ready() is None))
+        for outcome, count in self.reloads.items():
+            samples.add(declarations.RELOADS, count, outcome)
         for id_, receiver in self._receivers.items():
-            for transport, (traffic, admission) in receiver.listeners.items():
-                collect.add_listener(samples, str(id_), transport, traffic, admission)
+            _add_receiver(samples, id_, receiver)
+        samples.update(self._of_the_road())
+        samples.update(self._counted)
+        return samples
+
+    def _of_the_road(self) -> Samples:
+        """Values of what ends when the configuration becomes another."""
+        samples = Samples()
         for signal, chain in self._chains.items():
             if chain is not None:
                 collect.add_processors(samples, signal, chain.counts)
@@ -411,6 +528,11 @@ class Service:
             if extension.address is not None:
                 found[str(id_)] = f"http://{extension.address}"
         return found | (self._readers.endpoints() if self._readers is not None else {})
+
+
+def _add_receiver(samples: Samples, id_: ComponentId, receiver: Any) -> None:
+    for transport, (traffic, admission) in getattr(receiver, "listeners", {}).items():
+        collect.add_listener(samples, str(id_), transport, traffic, admission)
 
 
 def _with_log_in(settings: PipelineSettings, folder: Path) -> PipelineSettings:
@@ -457,61 +579,6 @@ def event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def serve(
-    config: Config,
-    grace_seconds: float,
-    ready: Callable[[Mapping[str, str]], None],
-    *,
-    worker: int | None = None,
-    supervisor: WorkerEnd | None = None,
-) -> bool:
-    """Run until SIGTERM or SIGINT, then stop within the grace; a second signal cuts it short. `ready` is called with
-    what listens where once everything does. Whether all that was accepted is delivered. Raises `SpanledgerError` when
-    it cannot start, and whatever broke the pipeline.
-
-    A worker has a number and a supervisor, whose end is as good as a signal."""
-    loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    at_once = asyncio.Event()
-
-    def ask() -> None:
-        (at_once if asked.is_set() else asked).set()
-
-    for number in (SIGTERM, SIGINT):
-        loop.add_signal_handler(number, ask)
-    service = Service(config, worker=worker)
-    if supervisor is not None:
-        reporting = asyncio.create_task(supervisor.run(service.report))
-        reporting.add_done_callback(lambda _: None if asked.is_set() else ask())
-    starting = asyncio.create_task(service.start())
-    stopping = asyncio.create_task(asked.wait())
-    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        return True
-    await starting
-    calm_collector()
-    ready(service.endpoints())
-    if not COMPILED:
-        logger.warning("spanledger was installed without a C compiler: spans are decoded the slow way")
-    failure = service.pipeline.failure
-    assert failure is not None  # noqa: S101  # set by start
-    ends: list[asyncio.Future[Any]] = [stopping, failure]
-    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not asked.is_set():
-        logger.critical("stopping: a part of the pipeline broke")
-    else:
-        logger.info("stopping", extra={"grace": f"{grace_seconds:g}s"})
-    drained = await _stop(service, grace_seconds, at_once)
-    if supervisor is not None:
-        await supervisor.tell(service.report())  # the last counts
-    if failure.done() and not failure.cancelled():
-        failure.result()
-    return drained
-
-
 def calm_collector() -> None:
     """Let the garbage collector disturb no request. What the start made stays for the life of the process and is not
     looked at again; a request makes thousands of objects without a cycle among them, and looking at these time and
@@ -519,17 +586,3 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, *gc.get_threshold()[1:])
-
-
-async def _stop(service: Service, grace_seconds: float, at_once: asyncio.Event) -> bool:
-    stop = asyncio.create_task(service.stop(grace_seconds))
-    cut = asyncio.create_task(at_once.wait())
-    await asyncio.wait([stop, cut], return_when=asyncio.FIRST_COMPLETED)
-    cut.cancel()
-    if not stop.done():
-        logger.warning("stopping at once")
-        stop.cancel()
-    try:
-        return await stop
-    except asyncio.CancelledError:
-        return False

@@ -76,6 +76,7 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
 def test_every_package_has_its_place() -> None:
     on_top = {
         "service",
+        "process",
         "offline",
         "reprice",
         "resolve",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from spanledger.commands.options import config_options
 
 if TYPE_CHECKING:
     from spanledger.config import Config
+    from spanledger.workers.reloading import Reloading
 
 # gRPC's core writes a line to stderr for every malformed frame: any stranger could fill a disk with them. It reads this
 # when it is loaded; what somebody has set stays.
@@ -43,8 +45,11 @@ def serve(files: tuple[str, ...], sets: tuple[str, ...], workers: int | None, gr
     Without --config: OTLP on 127.0.0.1:4317 (gRPC) and 4318 (HTTP), the ledger in ./data/clickhouse, the durable log
     in ./data/log, the API on 127.0.0.1:3333, the health check on 127.0.0.1:13133.
 
-    With --workers a supervisor starts that many processes and starts them again when they die; SIGHUP replaces them
-    one after the other. A store inside the process (chdb://) takes one.
+    With --workers a supervisor starts that many processes and starts them again when they die. A store inside the
+    process (chdb://) takes one.
+
+    SIGHUP reads the configuration again. One that cannot be used is kept out; a good one is taken over while senders
+    wait, with workers one process after the other.
 
     \b
     spanledger serve
@@ -54,6 +59,7 @@ def serve(files: tuple[str, ...], sets: tuple[str, ...], workers: int | None, gr
     """
     from spanledger.config import load_config
     from spanledger.settings import parse_duration
+    from spanledger.workers.reloading import Reloading, fingerprint
 
     try:
         grace_seconds = parse_duration(grace)
@@ -61,14 +67,17 @@ def serve(files: tuple[str, ...], sets: tuple[str, ...], workers: int | None, gr
         raise click.BadParameter(str(error), param_hint="--grace") from None
     if workers is not None:
         sets = (*sets, f"service.workers={workers}")
+    seen = fingerprint(files)
     config = load_config(files, sets)
     options = _options(files, sets, grace)
     if worker is not None:
         number, _, descriptor = worker.partition(":")
         _serve(config, grace_seconds, worker=int(number), descriptor=int(descriptor))
-    elif config.workers == 1:
-        _serve(config, grace_seconds)
-    elif not _supervise(config, grace_seconds, options, lambda: load_config(files, sets)):
+        return
+    reloading = Reloading(lambda: load_config(files, sets), _set_up_logs, files, seen)
+    if config.workers == 1:
+        _serve(config, grace_seconds, reloading=reloading)
+    elif not _supervise(config, grace_seconds, options, reloading):
         sys.exit(1)
 
 
@@ -79,14 +88,21 @@ def _options(files: Sequence[str], sets: Sequence[str], grace: str) -> list[str]
     return [*options, "--grace", grace]
 
 
-def _serve(config: Config, grace_seconds: float, *, worker: int | None = None, descriptor: int | None = None) -> None:
+def _serve(
+    config: Config,
+    grace_seconds: float,
+    *,
+    worker: int | None = None,
+    descriptor: int | None = None,
+    reloading: Reloading | None = None,
+) -> None:
     """One process that does everything."""
     import asyncio
     import time
 
     began = time.monotonic()
+    from spanledger.process import serve as run
     from spanledger.service import event_loop
-    from spanledger.service import serve as run
     from spanledger.telemetry.systemd import notify
     from spanledger.workers.link import WorkerEnd
 
@@ -99,10 +115,10 @@ def _serve(config: Config, grace_seconds: float, *, worker: int | None = None, d
 
     supervisor = None if descriptor is None else WorkerEnd(descriptor)
     with asyncio.Runner(loop_factory=event_loop()) as runner:
-        runner.run(run(config, grace_seconds, ready, worker=worker, supervisor=supervisor))
+        runner.run(run(config, grace_seconds, ready, worker=worker, supervisor=supervisor, reloading=reloading))
 
 
-def _supervise(config: Config, grace_seconds: float, options: Sequence[str], reload: Callable[[], object]) -> bool:
+def _supervise(config: Config, grace_seconds: float, options: Sequence[str], reloading: Reloading) -> bool:
     """Several processes; whether all ended well."""
     import asyncio
     import time
@@ -112,10 +128,11 @@ def _supervise(config: Config, grace_seconds: float, options: Sequence[str], rel
     from spanledger.workers.supervisor import Supervisor
     from spanledger.workers.worker import Command
 
-    _set_up_logs(config, {})
+    _set_up_logs(config)
 
     def command(ports: SharedPorts) -> Command:
         listening = [option for text in ports.settings() for option in ("--set", text)]
+        listening += ["--set", f"service.workers={config.workers}"]  # the configuration may say another number by then
         program = [sys.executable, "-m", "spanledger", "serve", *options, *listening]
         return lambda number, descriptor: [*program, "--worker", f"{number}:{descriptor}"]
 
@@ -123,14 +140,14 @@ def _supervise(config: Config, grace_seconds: float, options: Sequence[str], rel
         _tell_ready(config, endpoints, time.monotonic() - began)
 
     async def run() -> bool:
-        supervisor = Supervisor(config, await share_ports(config), command, grace_seconds, reload)
+        supervisor = Supervisor(config, await share_ports(config), command, grace_seconds, reloading)
         return await supervisor.run(ready)
 
     with asyncio.Runner() as runner:
         return runner.run(run())
 
 
-def _set_up_logs(config: Config, fields: Mapping[str, str], *, warn: bool = True) -> None:
+def _set_up_logs(config: Config, fields: Mapping[str, str] = MappingProxyType({}), *, warn: bool = True) -> None:
     import logging
 
     from spanledger.config.pipeline import without_effect

@@ -10,7 +10,7 @@ from spanledger.config.components import REMOVED, Component, Kind, Registry
 from spanledger.config.fields import Path, build, show
 from spanledger.config.ids import ComponentId, parse_id
 from spanledger.config.mapping import MappingSettings
-from spanledger.config.model import Config, PipelineConfig, PipelineId
+from spanledger.config.model import Config, PipelineConfig, PipelineId, ReloadSettings
 from spanledger.config.problem import InvalidConfiguration, Problem, nearest, one_of
 from spanledger.config.rules import problems_between
 from spanledger.config.tree import Mapping, Node, Scalar, origin_of
@@ -35,6 +35,7 @@ class ServiceSection(Settings):
     mapping: MappingSettings = MappingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     workers: int = Field(default=1, ge=1, le=256)
+    reload: ReloadSettings = ReloadSettings()
 
 
 def check(root: Node, registry: Registry, warnings: Iterable[str] = (), problems: Iterable[Problem] = ()) -> Config:
@@ -150,6 +151,7 @@ class _Checker:
             self.root,
             warnings,
             section.workers,
+            section.reload,
         )
 
     def pipeline_id(self, key: str) -> PipelineId | None:

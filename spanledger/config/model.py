@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from spanledger.config.components import Kind
 from spanledger.config.ids import ComponentId
 from spanledger.config.mapping import MappingSettings
 from spanledger.config.tree import Node, Origin, origin_of
 from spanledger.model.received import Signal
+from spanledger.settings import Duration, Settings
 from spanledger.telemetry.settings import TelemetrySettings
+
+
+class ReloadSettings(Settings):
+    """`service::reload`: when the configuration is read again. SIGHUP always does."""
+
+    on_change: bool = False
+    """Also when one of the files given with `--config` has another content."""
+    interval: Duration = Field(default=5.0, ge=0.1)
+    """How often they are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class Config:
     warnings: tuple[str, ...] = ()
     workers: int = 1
     """Processes that share the ports."""
+    reload: ReloadSettings = field(default_factory=ReloadSettings)
 
     def origin(self, *path: str) -> Origin:
         """File, line and column of the value at a key path, or of the nearest section above it."""

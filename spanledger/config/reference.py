@@ -23,6 +23,7 @@ from spanledger.config.annotations import alternatives, containers, keys, model_
 from spanledger.config.components import Kind
 from spanledger.config.delivery import DeliverySection
 from spanledger.config.mapping import MappingSettings
+from spanledger.config.model import ReloadSettings
 from spanledger.config.registry import COMPONENTS
 from spanledger.settings import format_duration
 from spanledger.telemetry.settings import TelemetrySettings
@@ -39,6 +40,7 @@ def tables() -> dict[str, str]:
     }
     found["exporters"] = table(DeliverySection)
     found["service::mapping"] = table(MappingSettings)
+    found["service::reload"] = table(ReloadSettings)
     found["service::telemetry"] = table(TelemetrySettings)
     return found
 

@@ -91,6 +91,10 @@ class Capacity:
             if not waiter.done():
                 waiter.set_exception(error)
 
+    def resume(self) -> None:
+        """Let them wait again."""
+        self._given_up = None
+
     def overloaded(self, size: int) -> Overloaded:
         """The refusal of an append, with a delay after which there should be room at the present drain rate."""
         if self._age.exceeded:

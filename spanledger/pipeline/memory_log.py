@@ -46,10 +46,16 @@ class MemoryLog(Log):
 
     async def open(self) -> None:
         self._is_open = True
+        self._capacity.resume()
 
     async def close(self) -> None:
         self._is_open = False
         self._capacity.give_up(LogError("the log is closed"))
+
+    def use(self, settings: MemoryLogSettings) -> None:
+        """Other settings, between `close` and the next `open`; what it holds stays."""
+        self._settings = settings
+        self._capacity.max_bytes = settings.max_bytes
 
     @property
     def last_seq(self) -> int:

@@ -76,7 +76,7 @@ class Pipeline:
         if not exporters and not raw:
             raise ConfigError("a pipeline needs at least one exporter")
         self._settings = settings if settings is not None else PipelineSettings()
-        self._log = log
+        self.log = self._log = log
         self._decode = decode
         self._new_mapper = new_mapper
         self._exporters = dict(exporters)
@@ -128,10 +128,10 @@ class Pipeline:
             raise
         self._intake.open()
 
-    async def stop(self, grace_seconds: float) -> bool:
+    async def stop(self, grace_seconds: float, *, log_stays: bool = False) -> bool:
         """Refuse new requests, deliver what was accepted, note the cursors, close exporters and log. After
-        `grace_seconds` delivery is cut short; what is not written then stays in the log for the next start. Whether
-        everything was written."""
+        `grace_seconds` delivery is cut short; what is not written then stays in the log for the next start, and one in
+        memory is lost unless another pipeline goes on with it (`log_stays`). Whether everything was written."""
         if self._stopping:
             return self._is_drained(self._log.last_seq)
         self._stopping = True
@@ -145,7 +145,7 @@ class Pipeline:
             timer.cancel()
         await self._end()
         drained = self._is_drained(self._log.last_seq)
-        if not drained:
+        if not drained and not log_stays:
             for name, delivery in self._deliveries.items():
                 if delivery.cursor < self._log.last_seq:
                     logger.warning(

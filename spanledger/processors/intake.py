@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
@@ -19,7 +19,15 @@ class ProcessingIntake(Intake):
     """Hands on what the processors of a signal's pipelines leave; what they take away was accepted all the same.
     They know OTLP: what comes in another encoding passes by them."""
 
-    def __init__(self, intake: Intake, chains: Mapping[Signal, Chain], decode: Decode) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        chains: Mapping[Signal, Chain],
+        decode: Decode,
+        drain_rate: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`drain_rate`: bytes a second that leave the log behind the intake."""
+        self.drain_rate = drain_rate
         self._intake = intake
         self._chains = chains
         self._decode = decode

@@ -16,11 +16,13 @@ from spanledger.pipeline.directory_lock import DirectoryLock
 from spanledger.pipeline.settings import FileStorageSettings
 from spanledger.telemetry.health import HealthCheck
 from spanledger.telemetry.metrics import collect
+from spanledger.telemetry.metrics.declarations import RELOADS
 from spanledger.telemetry.metrics.readers import MetricsReaders
 from spanledger.telemetry.metrics.samples import Samples
 from spanledger.telemetry.settings import HealthCheckSettings
 from spanledger.telemetry.systemd import notify
-from spanledger.workers.ports import SharedPorts
+from spanledger.workers.ports import SharedPorts, share_ports
+from spanledger.workers.reloading import Reloading, watch
 from spanledger.workers.worker import Command, State, Worker
 
 logger = logging.getLogger(__name__)
@@ -38,12 +40,14 @@ class Supervisor:
         ports: SharedPorts,
         command: Callable[[SharedPorts], Command],
         grace_seconds: float,
-        reload: Callable[[], object],
+        reloading: Reloading,
     ) -> None:
-        """`reload` raises `SpanledgerError` when the configuration, read again, cannot be used."""
+        """`command`: of a worker that listens on these ports."""
         self._config = config
         self._grace = grace_seconds
-        self._reload = reload
+        self._command = command
+        self._reloading = reloading
+        self._reloads = {"success": 0, "failure": 0}
         self._changed = asyncio.Event()
         self._ports = ports
         self.workers = [Worker(n + 1, command(ports), self._changed.set) for n in range(config.workers)]
@@ -109,6 +113,8 @@ class Supervisor:
         """Values of all metrics, of all workers together."""
         samples = Samples()
         collect.add_process(samples)
+        for outcome, count in self._reloads.items():
+            samples.add(RELOADS, count, outcome)
         for worker in self.workers:
             samples.update(worker.samples())
         return samples
@@ -144,6 +150,13 @@ class Supervisor:
         return True
 
     async def _watch(self) -> None:
+        watching = asyncio.create_task(watch(self._reloading, self._config.reload, self._ask_to_roll))
+        try:
+            await self._watch_workers()
+        finally:
+            watching.cancel()
+
+    async def _watch_workers(self) -> None:
         while not self._asked:
             if self._asked_to_roll:
                 self._asked_to_roll = False
@@ -153,17 +166,32 @@ class Supervisor:
 
     async def _roll(self) -> None:
         try:
-            await asyncio.to_thread(self._reload)
+            config = await asyncio.to_thread(self._reloading.load)
+            ports = await share_ports(config, self._ports)
         except SpanledgerError as error:
+            self._reloads["failure"] += 1
             logger.error("the workers go on as they are, the new configuration cannot be used: %s", error)
             return
+        if config.workers != len(self.workers):
+            logger.warning("service::workers becomes another with the next start")
         logger.info("replacing the workers one after the other")
+        command = self._command(ports)
         for worker in self.workers:
-            before = worker.pid
-            worker.replace()
+            before, deaths = worker.pid, worker.restarts.total
+            worker.replace(command)
             while not self._asked and (worker.pid in (before, None) or not worker.ready):
+                if worker.restarts.total > deaths:
+                    # It is started again and again, with what it finds then; it said what is wrong.
+                    self._reloads["failure"] += 1
+                    text = "worker %d does not start with the new configuration, the others go on with the one before"
+                    logger.error(text, worker.number)
+                    return
                 await self._change()
         if not self._asked:
+            self._ports.close(but=ports)
+            self._ports = ports
+            self._reloads["success"] += 1
+            self._reloading.use(config)
             logger.info("all workers are replaced")
 
     async def _end(self) -> bool:

@@ -120,8 +120,9 @@ class Worker:
         self._asked.set()
         self._signal(number)
 
-    def replace(self) -> None:
-        """End it gracefully and start a new one."""
+    def replace(self, command: Command) -> None:
+        """End it gracefully and start a new one, with this command from here on."""
+        self._command = command
         if self._process is None:
             self._asked.set()
         elif not self._replace:

@@ -19,6 +19,7 @@ ANY_PORT = (
     "receivers.otlp.protocols.http.endpoint=127.0.0.1:0",
     "extensions.api.endpoint=127.0.0.1:0",
     "extensions.health_check.endpoint=127.0.0.1:0",
+    "service.telemetry.metrics.address=127.0.0.1:0",
 )
 DEADLINE = 50.0
 """Seconds until a process that must say something is given up; far above what it takes."""
@@ -45,15 +46,23 @@ class Serving:
             if found := re.search(pattern, line):
                 return found
         while True:
-            try:
-                line = self._queue.get(timeout=DEADLINE) or ""
-            except Empty:
-                line = ""
-            if not line:
-                raise AssertionError(f"spanledger never printed {pattern!r}:\n{self.output}")
-            self.lines.append(line)
-            if found := re.search(pattern, line):
+            if found := re.search(pattern, self._next(pattern)):
                 return found
+
+    def _next(self, wanted: str) -> str:
+        try:
+            line = self._queue.get(timeout=DEADLINE) or ""
+        except Empty:
+            line = ""
+        if not line:
+            raise AssertionError(f"spanledger never printed {wanted!r}:\n{self.output}")
+        self.lines.append(line)
+        return line
+
+    def wait_for_number(self, text: str, number: int) -> None:
+        """The line that holds the text for the so-manieth time."""
+        while sum(text in line for line in self.lines) < number:
+            self._next(text)
 
     @property
     def output(self) -> str:

@@ -88,7 +88,7 @@ async def test_a_second_sigterm_cuts_the_stop_short_and_loses_nothing(
         await system.ledger.grown(20)
     assert system.process is not None
     system.process.process.send_signal(signal.SIGTERM)
-    await asyncio.to_thread(system.process.wait_for, "service  stopping")
+    await asyncio.to_thread(system.process.wait_for, "process  stopping")
     assert await system.end(signal.SIGTERM) == 0
     database.store.start()
     await system.start()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.serving import Serving, serving, span_body
+from tests.workers.senders import PatientSender
 
 CONFIG = """\
 receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:0"}, http: {endpoint: "127.0.0.1:0"}}}}
@@ -100,11 +101,34 @@ def test_workers_share_the_ports_and_a_dead_one_is_started_again(tmp_path: Path)
         process.wait_for("all workers are replaced")
         assert accepted(process) == 20  # counters go on from process to process
         assert process.end() == 0
-        process.wait_for("service  stopping  worker=2")
+        process.wait_for("process  stopping  worker=2")
         assert {path.name for path in (tmp_path / "log").iterdir()} == {"supervisor", "worker-1", "worker-2"}
     finally:
         process.process.kill()
         process.process.wait()
+
+
+def test_no_request_is_lost_while_the_workers_are_replaced(tmp_path: Path) -> None:
+    process = supervised(tmp_path)
+    try:
+        sender = PatientSender(process.wait_for(r"over HTTP +http://(\S+)")[1], 0)
+        sender.start()
+        for number in (1, 2):
+            sender.further()
+            process.process.send_signal(signal.SIGHUP)
+            process.wait_for_number("all workers are replaced", number)
+        sender.further()
+        (tmp_path / "workers.yaml").write_text(CONFIG.replace("exporters: [debug]", "exporters: [debgu]"))
+        process.process.send_signal(signal.SIGHUP)
+        process.wait_for("the workers go on as they are, the new configuration cannot be used")
+        sender.further()
+        sender.end()
+        assert process.end() == 0
+    finally:
+        process.process.kill()
+        process.process.wait()
+    assert sender.failed == []
+    assert [span_id for span_id in sender.acknowledged if span_id not in process.output] == []
 
 
 def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""Where receivers put requests while what stands behind them is exchanged."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from spanledger.errors import Overloaded
+from spanledger.model.received import Intake, Received
+
+_PATIENCE: Final = 30.0
+"""Seconds that a request waits at most; its sender is told to come back then."""
+
+
+class Behind(Intake, Protocol):
+    """An intake that knows how fast it empties."""
+
+    def drain_rate(self) -> float:
+        """Bytes a second that left the log lately."""
+
+
+class Gate(Intake):
+    """Lets requests through to an intake. Closed, it holds them: they wait, and nothing is refused. What waits is
+    bounded by the receivers' admission."""
+
+    def __init__(self) -> None:
+        self._behind: Behind | None = None
+        self._open = asyncio.Event()
+        self._inside = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def lead_to(self, behind: Behind) -> None:
+        """Open, to this intake."""
+        self._behind = behind
+        self._open.set()
+
+    async def close(self, patience: float) -> None:
+        """Hold what comes from here on, and wait for the answers of what went through, at most so many seconds."""
+        self._open.clear()
+        try:
+            async with asyncio.timeout(patience):
+                await self._empty.wait()
+        except TimeoutError:
+            pass
+
+    def drain_rate(self) -> float:
+        """Of what is behind."""
+        return self._behind.drain_rate() if self._behind is not None else 0.0
+
+    def check_room(self, size: int | None) -> None:
+        """As the intake behind; a closed gate has room."""
+        if self._behind is not None and self._open.is_set():
+            self._behind.check_room(size)
+
+    async def accept(self, received: Received) -> int | None:
+        """As the intake behind."""
+        if not self._open.is_set():
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self._open.wait()
+            except TimeoutError:
+                raise Overloaded("spanledger takes over a new configuration", 1.0) from None
+        behind = self._behind
+        assert behind is not None  # noqa: S101 - it is open
+        self._inside += 1
+        self._empty.clear()
+        try:
+            return await behind.accept(received)
+        finally:
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
