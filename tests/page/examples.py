@@ -10,9 +10,10 @@ TRACE = "5b8efff798038103d269b633813fc60c"
 AGENT_SPAN, CALL_SPAN, TOOL_SPAN, ANSWER_SPAN = ("a" * 15 + digit for digit in "1234")
 
 
-def weather_trace(trace_id: str = TRACE, user: str = "vesna@example.com") -> list[dict[str, Any]]:
-    """An agent that asks a model, calls a tool and asks again. Newer than every recording."""
-    begin = 1_893_456_000_000
+def weather_trace(
+    trace_id: str = TRACE, user: str = "vesna@example.com", begin: int = 1_893_456_000_000
+) -> list[dict[str, Any]]:
+    """An agent that asks a model, calls a tool and asks again; `begin` in milliseconds, newer than every recording."""
     common = {"user.id": user, "session.id": f"session-of-{user}"}
     model = {
         "gen_ai.operation.name": "chat",
@@ -62,7 +63,9 @@ def weather_trace(trace_id: str = TRACE, user: str = "vesna@example.com") -> lis
         ),
         span(
             trace_id, AGENT_SPAN, "invoke_agent umbrella-advisor",
-            {**common, "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "umbrella-advisor"},
+            {**common, "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "umbrella-advisor",
+                "gen_ai.input.messages": [question],
+                "gen_ai.output.messages": [answer]},
             start_ms=begin, duration_ms=1500,
         ),
     ]  # fmt: skip

@@ -5,11 +5,18 @@ import { KeyDialog } from "./parts/key";
 import { Shortcuts } from "./parts/shortcuts";
 import { ThemeSwitch } from "./parts/theme";
 import { href, useRoute, type Route } from "./route";
+import { Analytics } from "./views/analytics";
 import { RunList } from "./views/run-list";
 import { RunView } from "./views/run";
+import { ThreadList } from "./views/thread-list";
+import { ThreadView } from "./views/thread";
+import { Users } from "./views/users";
 
 export const VIEWS = [
   ["runs", "Runs"],
+  ["threads", "Threads"],
+  ["users", "Users"],
+  ["analytics", "Analytics"],
 ] as const;
 
 export function App() {
@@ -64,6 +71,12 @@ function viewOf({ path, query }: Route): VNode {
       return <RunList query={query} />;
     case "runs":
       return id === undefined ? <RunList query={query} /> : <RunView id={id} tab={tab ?? "run"} />;
+    case "threads":
+      return id === undefined ? <ThreadList query={query} /> : <ThreadView id={id} />;
+    case "users":
+      return <Users query={query} />;
+    case "analytics":
+      return <Analytics query={query} />;
     default:
       return (
         <div class="notice">

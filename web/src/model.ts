@@ -108,6 +108,14 @@ export interface Totals {
   cost: string | null;
 }
 
+/** Runs of one user, thread or other fact, summed. */
+export interface Group extends Totals {
+  first_at: string;
+  last_at: string;
+  users: number;
+  sessions: number;
+}
+
 export interface Message {
   role: string;
   parts: Fields[];
