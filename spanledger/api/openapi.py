@@ -20,7 +20,7 @@ _ERRORS: Final = {
     400: "The body cannot be decoded",
     401: "No key, or one that is not known",
     403: "The key is not good for this",
-    404: "Nothing has this id",
+    404: "Nothing has this id, or this API only reads",
     413: "The body is too large",
     422: "Parameters that cannot be used; `details` names each",
     429: "The project has sent all it may for now",
@@ -99,7 +99,7 @@ def _errors(endpoint: Endpoint) -> Json:
     codes = [] if endpoint.access is Access.NONE else [401, 422, 503]
     if endpoint.access is Access.PRIVATE:
         codes.append(403)
-    if "{" in endpoint.path:
+    if "{" in endpoint.path or endpoint.tag == "ingest":
         codes.append(404)
     if endpoint.body is not None:
         codes += [400, 413, 429]

@@ -152,8 +152,16 @@ ERROR: Final = _object(
         "details": _list(_object({name: {"type": "string"} for name in ("parameter", "found", "expected")})),
     }
 )
+
+
+def _run() -> Schema:
+    schema = record(tables.RUNS, tables.RUN_PAYLOADS)
+    schema["properties"]["cost"]["type"] = ["object", "number", "null"]  # a number in the shape of Lunary
+    return schema
+
+
 COMPONENTS: Final = {
-    "Run": record(tables.RUNS, tables.RUN_PAYLOADS),
+    "Run": _run(),
     "Score": record(tables.SCORES),
     "Group": GROUP,
     "Error": ERROR,
