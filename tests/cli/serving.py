@@ -51,11 +51,11 @@ class Serving:
 
     def _next(self, wanted: str) -> str:
         try:
-            line = self._queue.get(timeout=DEADLINE) or ""
+            line = self._queue.get(timeout=DEADLINE)
         except Empty:
-            line = ""
-        if not line:
-            raise AssertionError(f"spanledger never printed {wanted!r}:\n{self.output}")
+            raise AssertionError(f"nothing for {DEADLINE:g} s, waiting for {wanted!r}:\n{self.output}") from None
+        if line is None:
+            raise AssertionError(f"spanledger ended ({self.process.wait()}) without {wanted!r}:\n{self.output}")
         self.lines.append(line)
         return line
 

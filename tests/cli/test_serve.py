@@ -45,11 +45,20 @@ def send_by_grpc(address: str, span_id: str, model: str) -> None:
 
 
 def address_of(process: Serving, name: str) -> str:
-    return process.wait_for(rf"^  {name} +(?:http://)?(\S+)")[1]
+    """Where something listens. The API says so later, in a line of its own, when its store took long to answer."""
+    late = r"|  the API listens  address=(\S+)" if name == "api" else ""
+    found = process.wait_for(rf"^  {name} +(?:http://)?(\S+){late}")
+    return next(address for address in found.groups() if address)
 
 
 def runs(api: str, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["runs", "--api", api, *arguments])
+
+
+def listed(api: str, *arguments: str) -> list[dict[str, Any]]:
+    """Runs by the command; none as long as the store has no tables: a start under load makes them when it is ready."""
+    result = runs(api, "--json", *arguments)
+    return list(json.loads(result.output)["data"]) if result.exit_code == 0 else []
 
 
 def until(look: Callable[[], Any]) -> Any:
@@ -68,10 +77,8 @@ def test_a_span_sent_by_grpc_and_one_sent_by_http_are_read_by_runs(tmp_path: Pat
         assert post(f"http://{http}/v1/traces", span_body("00f067aa0ba902b8", "gpt-4o-mini")) == 200
 
         def both() -> list[dict[str, Any]]:
-            listed: list[dict[str, Any]] = json.loads(runs(api, "--json", "--type", "llm", "--user", "ada").output)[
-                "data"
-            ]
-            return listed if len(listed) == 2 else []
+            found = listed(api, "--type", "llm", "--user", "ada")
+            return found if len(found) == 2 else []
 
         found = until(both)
         assert {run["model"] for run in found} == {"gpt-4.1-mini", "gpt-4o-mini"}
@@ -110,7 +117,7 @@ def test_what_was_acknowledged_is_there_after_kill_9(tmp_path: Path) -> None:
         assert process.end(signal.SIGKILL) == -signal.SIGKILL
     with serving(tmp_path) as process:
         api = address_of(process, "api")
-        assert len(until(lambda: json.loads(runs(api, "--json").output)["data"])) == 1
+        assert len(until(lambda: listed(api))) == 1
 
 
 def test_a_port_in_use_is_told_with_its_key(tmp_path: Path) -> None:
@@ -163,7 +170,7 @@ def test_a_store_that_is_away_stops_neither_the_start_nor_the_senders(tmp_path: 
             assert "the next start goes on there" in process.output
     with serving(tmp_path) as process:
         api = address_of(process, "api")
-        assert len(until(lambda: json.loads(runs(api, "--json").output)["data"])) == 1
+        assert len(until(lambda: listed(api))) == 1
 
 
 def test_two_processes_on_one_folder_are_refused(tmp_path: Path) -> None:

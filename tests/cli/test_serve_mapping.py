@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.serving import serving, span_body
-from tests.cli.test_serve import address_of, post, runs, until
+from tests.cli.test_serve import address_of, listed, post, runs, until
 
 PRICE = "{id: mine, model: gpt-4o, rates: {input: 1, output: 2}}"
 
@@ -26,10 +26,10 @@ def test_content_and_prices_are_those_of_the_configuration(tmp_path: Path) -> No
     with serving(tmp_path, *sets) as process:
         assert post(f"http://{address_of(process, 'otlp over HTTP')}/v1/traces", json.dumps(body).encode()) == 200
         api = address_of(process, "api")
-        (listed,) = until(lambda: json.loads(runs(api, "--json").output)["data"])
-        shown: dict[str, Any] = json.loads(runs(api, "show", listed["run_id"], "--json").output)
+        (found,) = until(lambda: listed(api))
+        shown: dict[str, Any] = json.loads(runs(api, "show", found["run_id"], "--json").output)
 
     assert (shown["input"], shown["warnings"]) == (None, ["content_not_captured"])
     assert (shown["usage"]["input_tokens"], shown["cost"]["total"]) == (42, "0.000056")
     assert shown["cost"]["price_ref"] == "override mine"
-    assert "Tell nobody." not in json.dumps([listed, shown])
+    assert "Tell nobody." not in json.dumps([found, shown])
