@@ -8,7 +8,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,6 +23,8 @@ from spanledger.service import calm_collector
 
 DECODE_AT_MOST = {"A": 0.15, "B": 0.15, "C": 0.2}
 """Of what `walk` costs."""
+DURABLE_AT_LEAST = 0.85
+"""Throughput with the log on disk, of that in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,19 @@ def print_processes(found: list[dict[str, Any]], names: list[str]) -> None:
             print(f"resident after the load, {entry['case']}: {entry['resident_mib']} MiB")
 
 
+def durability(found: list[dict[str, Any]], names: list[str]) -> dict[str, dict[str, float]]:
+    """Case → mix → throughput with the log on disk, as a share of that with the log in memory."""
+    costs = {(entry["case"], entry["mix"]): entry["us_per_span"] for entry in found if "mix" in entry}
+    return {
+        str(case): {
+            name: round(costs[str(replace(case, target="memory log")), name] / costs[str(case), name], 2)
+            for name in names
+        }
+        for case in CASES
+        if case.target == "durable log"
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=8, help="requests of each mix for the stages")
@@ -160,6 +175,10 @@ def main() -> None:
     if not options.stages_only:
         result["processes"] = list(measure_processes(names, options.sent, options.rounds))
         print_processes(result["processes"], names)
+        result["durability"] = durability(result["processes"], names)
+        print(f"\nthroughput with a durable log, of that with a log in memory; at least {DURABLE_AT_LEAST}\n")
+        for case, shares in result["durability"].items():
+            print(f"{case:58}" + "".join(f"{shares[name]:9.2f}" for name in names))
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
 
