@@ -13,7 +13,7 @@ from tests.stores.postgres import Server, postgres
 
 __all__ = ["postgres"]
 
-pytestmark = pytest.mark.helm
+pytestmark = [pytest.mark.helm, pytest.mark.timeout(300)]
 TOKEN = "token-1"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from helm.readme import UndocumentedValue, readme, sections
-from tests.helm.chart import CHART, SHAPES, values_of
+from tests.helm.chart import CHART, ROOT, SHAPES, values_of
 
 VALUES = (CHART / "values.yaml").read_text()
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
@@ -47,6 +48,15 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
     assert [key for key in documented if not _known(key, known)] == []
     # Helm sets `global` by itself. A closed object below a documented value tells of keys that its default lacks.
     assert [key for key in known if key != "global" and not _present(key, defaults, documented)] == []
+
+
+def test_the_page_builds_the_images_that_the_chart_asks_for() -> None:
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    targets = set(re.findall(r"^FROM \S+ AS (spanledger\S*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    built = dict(re.findall(r"docker build --target (\S+) -t \S+/spanledger:(\S+)", page))
+    assert built == {"spanledger": version, "spanledger-embedded": f"{version}-embedded"}
+    assert set(built) == targets
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -14,7 +14,7 @@ from tests.cli.serving import Serving
 from tests.helm.chart import SHAPES, Rendered, render
 from tests.helm.pod import PASSWORD, Pod, address, run_helm_test
 
-pytestmark = pytest.mark.helm
+pytestmark = [pytest.mark.helm, pytest.mark.timeout(300)]
 
 OWN = [shape for shape in SHAPES if shape != "existing-config-map"]
 """Shapes whose configuration the chart makes."""
