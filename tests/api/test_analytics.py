@@ -120,6 +120,10 @@ async def test_values_to_filter_by(ledger: Ledger, http: aiohttp.ClientSession) 
     assert (await get(http, "/v1/filters/colours", 422))["details"][0]["found"] == "colours"
 
 
+PAGE = ("/", "/page/{file}")
+"""What people get, not programs."""
+
+
 async def test_the_document_describes_what_is_served(server: ApiServer, http: aiohttp.ClientSession) -> None:
     document = await get(http, "/openapi.json")
 
@@ -127,7 +131,7 @@ async def test_the_document_describes_what_is_served(server: ApiServer, http: ai
     served = {
         (route.method, route.resource.canonical)
         for route in server.application().router.routes()
-        if route.resource is not None and route.method != "HEAD" and route.resource.canonical != "/"
+        if route.resource is not None and route.method != "HEAD" and route.resource.canonical not in PAGE
     }
     assert served == {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert document["components"]["schemas"]["Run"]["properties"]["usage"]["properties"]["input_tokens"]
