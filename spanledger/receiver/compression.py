@@ -64,8 +64,9 @@ class Codec(ABC):
 class BodyReader:
     """Collects a request body: counts what arrives, decompresses it, and raises at either limit.
 
-    gzip is recognised by its first bytes where the sender (or a proxy) lost the header. Raises `PayloadError` for an
-    unknown encoding and for bytes that are not in the promised one, `PayloadTooLarge` over a limit.
+    gzip is recognised by its first bytes: proxies lose the header, and undo the compression and keep it. Raises
+    `PayloadError` for an unknown encoding and for bytes that are not in the promised one, `PayloadTooLarge` over a
+    limit.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class BodyReader:
             supported = ", ".join(sorted(allowed | {"identity"}))
             raise PayloadError(f"unsupported Content-Encoding: {self._encoding[:64]!r}, supported are {supported}")
         self._codec = make() if make is not None else None
-        self._sniff = self._codec is None and "gzip" in allowed
+        self._sniff = "gzip" in allowed and _ALIASES.get(self._encoding, "gzip") == "gzip"
         self._hold = hold
         self._max_received = max_received
         self._max_decompressed = max_decompressed
@@ -103,10 +104,13 @@ class BodyReader:
             data = b"".join((*self._parts, data))
             self._parts.clear()
             self._size = 0
-            if len(data) >= len(GZIP_MAGIC):
-                self._sniff = False
-                if data.startswith(GZIP_MAGIC):
-                    self._encoding, self._codec = "gzip", _CODECS["gzip"]()
+            if len(data) < len(GZIP_MAGIC):
+                self._keep(data)
+                return
+            self._sniff = False
+            self._codec = None
+            if data.startswith(GZIP_MAGIC):
+                self._encoding, self._codec = "gzip", _CODECS["gzip"]()
         if self._codec is None:
             self._keep(data)
             return
@@ -120,7 +124,7 @@ class BodyReader:
 
     def finish(self) -> bytes:
         """The whole body, decompressed."""
-        if self._codec is not None and self._received:
+        if not self._sniff and self._codec is not None and self._received:
             if not self._codec.finished():
                 raise PayloadError(f"the body is not valid {self._encoding}: it ends too early")
             try:
