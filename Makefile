@@ -55,7 +55,7 @@ helm: $(VENV)/.installed-dev ## Render the chart, start what it configures, inst
 
 bench: $(VENV)/.installed-dev ## Measure CPU time per span; ARGS="--json FILE" keeps the figures
 	@$(BIN)/python benchmarks/run.py $(ARGS)
-	@$(BIN)/python benchmarks/stores.py
+	@$(BIN)/python -m benchmarks.stores
 
 clean: ## Remove the virtual environment and caches, never ./data
 	rm -rf $(VENV) $(COMPILED:.pyx=.*.so) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

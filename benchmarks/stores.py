@@ -21,18 +21,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from spanledger.exporters.base import WRITTEN  # noqa: E402
-from spanledger.exporters.postgres import PostgresSettings  # noqa: E402
-from spanledger.exporters.postgres.batch import prepare  # noqa: E402
-from spanledger.exporters.postgres.connection import Pool  # noqa: E402
-from spanledger.exporters.postgres.exporter import PostgresExporter  # noqa: E402
-from spanledger.exporters.schema import RUN_PAYLOADS, RUNS  # noqa: E402
-from spanledger.model.ids import run_id_of_span  # noqa: E402
-from spanledger.model.records import Cost, Record, Run, Usage  # noqa: E402
-from tests.stores.postgres import Server, binaries  # noqa: E402
+from spanledger.exporters.base import WRITTEN
+from spanledger.exporters.postgres import PostgresSettings
+from spanledger.exporters.postgres.batch import prepare
+from spanledger.exporters.postgres.connection import Pool
+from spanledger.exporters.postgres.exporter import PostgresExporter
+from spanledger.exporters.schema import RUN_PAYLOADS, RUNS
+from spanledger.model.ids import run_id_of_span
+from spanledger.model.records import Cost, Record, Run, Usage
+from tests.stores.postgres import Server, binaries
 
 SIZES = {"2 KB": (2_000, 1000), "10 KB": (10_000, 500)}
 """Payload and rows of a batch: what the storage research measured with."""

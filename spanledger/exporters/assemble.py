@@ -76,9 +76,24 @@ def _is_there(members: dict[str, Any], marker: str | None) -> bool:
 
 def totals_of(row: Sequence[Any]) -> Totals:
     """What a store counted, in the order of the fields of `Totals`, money as 1e-12 USD."""
-    sums = {name: None if value is None else int(value) for name, value in zip(_TOTALS, row, strict=True)}
-    cost = sums.pop("cost")
-    return Totals(**sums, cost=None if cost is None else usd(cost))  # type: ignore[arg-type]
+    sums = dict(zip(_TOTALS, row, strict=True))
+
+    def known(name: str) -> int | None:
+        return None if sums[name] is None else int(sums[name])
+
+    cost = known("cost")
+    return Totals(
+        runs=int(sums["runs"]),
+        errors=int(sums["errors"]),
+        billable_runs=int(sums["billable_runs"]),
+        unpriced_runs=int(sums["unpriced_runs"]),
+        input_tokens=known("input_tokens"),
+        output_tokens=known("output_tokens"),
+        cache_read_tokens=known("cache_read_tokens"),
+        cache_write_tokens=known("cache_write_tokens"),
+        reasoning_tokens=known("reasoning_tokens"),
+        cost=None if cost is None else usd(cost),
+    )
 
 
 def group_of(grouping: Grouping, row: Sequence[Any]) -> Group:

@@ -13,6 +13,8 @@ from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Final, TypeAlias
 
+from spanledger.exporters.values import is_uuid, pico
+
 
 class Op(StrEnum):
     """How a fact compares with a value."""
@@ -94,6 +96,27 @@ class Compare:
     field: str
     op: Op
     value: str | int | Decimal | Sequence[str] = 0
+
+    @property
+    def kind(self) -> Kind:
+        """What the fact is."""
+        return Kind.COUNT if self.field == TOTAL_TOKENS else FIELDS[self.field]
+
+    def texts(self) -> list[str]:
+        """The values of a comparison of texts or ids. Raises `TypeError` for numbers."""
+        if isinstance(self.value, int | Decimal):
+            raise TypeError(f"{self.field} compares with text, not {type(self.value).__name__}")
+        return [self.value] if isinstance(self.value, str) else list(self.value)
+
+    def ids(self) -> list[str]:
+        """Those of the texts that can be the id of a run, as stores write them."""
+        return [text.lower() for text in self.texts() if len(text) == 36 and is_uuid(text)]
+
+    def number(self) -> int:
+        """The value of any other comparison as stores hold it: money as 1e-12 USD. Raises `TypeError` for texts."""
+        if not isinstance(self.value, int | Decimal):
+            raise TypeError(f"{self.field} compares with a number, not {type(self.value).__name__}")
+        return pico(self.value) if self.kind is Kind.MONEY else int(self.value)
 
 
 @dataclass(frozen=True, slots=True)

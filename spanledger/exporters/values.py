@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
@@ -90,6 +91,15 @@ def usd(pico: int) -> Decimal:
 def pico(amount: Decimal | int) -> int:
     """USD as a logical `Type.MONEY`, within its bounds."""
     return max(-MAX_PICO, min(MAX_PICO, int(Decimal(amount) * _PICO)))
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a store can read a text as the id of a run."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read(column: Column, records: Sequence[Record]) -> list[Any]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Final, TypeAlias
-from uuid import UUID
 
 from spanledger.exporters.clickhouse.tables import identifier
 from spanledger.exporters.conditions import (
-    FIELDS,
     TOTAL_TOKENS,
     All,
     Compare,
@@ -23,7 +20,6 @@ from spanledger.exporters.conditions import (
     Tagged,
 )
 from spanledger.exporters.schema import SCORES
-from spanledger.exporters.values import pico
 
 Parameters: TypeAlias = dict[str, str | int | Sequence[str]]
 
@@ -53,46 +49,40 @@ class Compiler:
                 return self._labelled(key, op, value)
             case Scored(name, op, value):
                 return self._scored(name, op, value)
-            case Compare(field, op, value):
-                return self._compare(field, op, value)
+            case Compare():
+                return self._compare(condition)
 
     def _value(self, value: str | int | Sequence[str], type_: str) -> str:
         name = f"c{len(self._parameters)}"
         self._parameters[name] = value
         return f"{{{name}:{type_}}}"
 
-    def _compare(self, field: str, op: Op, value: str | int | Decimal | Sequence[str]) -> str:
-        if field == TOTAL_TOKENS:
-            return self._number(_TOTAL, op, self._value(int(str(value)), "Int128"))
-        kind, column = FIELDS[field], identifier(field)
-        if kind in (Kind.TEXT, Kind.UUID):
-            return self._text(column, kind, op, value)
-        assert isinstance(value, int | Decimal)  # noqa: S101 - the API made it so
-        if kind is Kind.TIME:
-            placed = self._value(int(value), "Int64")
-            return self._number(column, op, f"fromUnixTimestamp64Nano({placed}, 'UTC')")
-        number = pico(value) if kind is Kind.MONEY else int(value)
-        return self._number(column, op, self._value(number, "Int128"))
-
-    @staticmethod
-    def _number(column: str, op: Op, placed: str) -> str:
-        if op is Op.EXISTS:
+    def _compare(self, compared: Compare) -> str:
+        if compared.kind in (Kind.TEXT, Kind.UUID):
+            return self._text(compared)
+        column = _TOTAL if compared.field == TOTAL_TOKENS else identifier(compared.field)
+        if compared.op is Op.EXISTS:
             return f"({column}) IS NOT NULL"
-        if op is Op.NE:
+        if compared.kind is Kind.TIME:
+            placed = f"fromUnixTimestamp64Nano({self._value(compared.number(), 'Int64')}, 'UTC')"
+        else:
+            placed = self._value(compared.number(), "Int128")
+        if compared.op is Op.NE:
             return f"NOT ifNull(({column}) = {placed}, 0)"
-        return f"ifNull(({column}) {op} {placed}, 0)"
+        return f"ifNull(({column}) {compared.op} {placed}, 0)"
 
-    def _text(self, column: str, kind: Kind, op: Op, value: object) -> str:
+    def _text(self, compared: Compare) -> str:
+        column, kind, op = identifier(compared.field), compared.kind, compared.op
         shown = f"ifNull(toString({column}), '')" if kind is Kind.UUID else column
         if op is Op.EXISTS:
             return f"({shown} != '')"
-        values = [value] if isinstance(value, str) else [str(each) for each in value]  # type: ignore[attr-defined]
+        values = compared.texts()
         if op is Op.CONTAINS:
             return f"(positionCaseInsensitive({shown}, {self._value(values[0], 'String')}) > 0)"
         if op not in (Op.EQ, Op.NE):
             return f"({shown} != '' AND {shown} {op} {self._value(values[0], 'String')})"
         if kind is Kind.UUID:
-            values = [value.lower() for value in values if _is_uuid(value)]
+            values = compared.ids()
             held = f"ifNull({column} IN {self._value(values, 'Array(UUID)')}, 0)" if values else "0"
         else:
             held = f"({column} IN {self._value(values, 'Array(String)')})"
@@ -122,11 +112,3 @@ class Compiler:
             "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY score_id) "
             f"WHERE is_deleted = 0 AND run_id IS NOT NULL AND value NOT IN ('', 'null') AND {compared})"
         )
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return len(text) == 36

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
-from uuid import UUID
 
 from spanledger.exporters.assemble import group_of, in_order, record_json, runs_without_contents, totals_of
 from spanledger.exporters.clickhouse import query
@@ -30,6 +29,7 @@ from spanledger.exporters.store import (
     Sort,
     Totals,
 )
+from spanledger.exporters.values import is_uuid
 from spanledger.model.records import Run
 
 Row: TypeAlias = tuple[Any, ...]
@@ -110,7 +110,7 @@ class ClickHouseStore:
 
     async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
         """See `RunStore.get_run`."""
-        if not _is_uuid(run_id):
+        if not is_uuid(run_id):
             return None
         rows = await self._rows(query.run(self._database, project_id, run_id))
         if not rows:
@@ -134,14 +134,14 @@ class ClickHouseStore:
 
     async def scores(self, project_id: str, run_id: str) -> list[dict[str, Any]]:
         """See `RunStore.scores`."""
-        if not _is_uuid(run_id):
+        if not is_uuid(run_id):
             return []
         rows = await self._rows(query.scores(self._database, project_id, run_id))
         return [_json(SCORES, SCORE, row) for row in rows]
 
     async def scores_of(self, project_id: str, run_ids: Sequence[str]) -> list[dict[str, Any]]:
         """See `RunStore.scores_of`."""
-        known = [run_id for run_id in run_ids if _is_uuid(run_id)]
+        known = [run_id for run_id in run_ids if is_uuid(run_id)]
         rows = await self._rows(query.scores_of(self._database, project_id, known)) if known else []
         return [_json(SCORES, SCORE, row) for row in rows]
 
@@ -197,14 +197,6 @@ class ClickHouseStore:
 
 
 _EMPTY: Final[dict[str, Any]] = {"params": {}, "attributes": {}, "warnings": []}
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _json(table: Table, columns: Sequence[Column], row: Sequence[Any]) -> dict[str, Any]:

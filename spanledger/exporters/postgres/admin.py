@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Final
-from uuid import UUID
 
 from spanledger.exporters.migrations import Migration
 from spanledger.exporters.postgres import erase, migrations
@@ -12,6 +11,7 @@ from spanledger.exporters.postgres.connection import Pool
 from spanledger.exporters.postgres.settings import PostgresSettings
 from spanledger.exporters.postgres.usage import sum_up
 from spanledger.exporters.store import Deletion, PendingMigration
+from spanledger.exporters.values import is_uuid
 
 _SECONDS: Final = 3600.0
 """How long one statement may take: a project can be large."""
@@ -53,7 +53,7 @@ class PostgresAdmin:
         schema, project_id = self.settings.schema_name, clean(what.project_id)
         async with self._pool.connection("delete") as connection:
             if what.run_id is not None:
-                if not _is_uuid(what.run_id):
+                if not is_uuid(what.run_id):
                     return 0
                 return await erase.delete_run(connection, schema, project_id, what.run_id)
             if what.user_id is not None:
@@ -67,11 +67,3 @@ class PostgresAdmin:
             while await sum_up(connection, self.settings.schema_name):
                 pass
             return await erase.expire(connection, self.settings, now_ns)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
-from uuid import UUID
 
 import msgspec
 
 from spanledger.exporters.conditions import (
-    FIELDS,
     TOTAL_TOKENS,
     All,
     Compare,
@@ -24,7 +22,6 @@ from spanledger.exporters.conditions import (
     Tagged,
 )
 from spanledger.exporters.postgres.connection import identifier
-from spanledger.exporters.values import pico
 
 Place: TypeAlias = Callable[[Any, str], str]
 """Takes a value and its type, gives its placeholder."""
@@ -59,40 +56,34 @@ class Compiler:
                 return self._labelled(key, op, value)
             case Scored(name, op, value):
                 return self._scored(name, op, value)
-            case Compare(field, op, value):
-                return self._compare(field, op, value)
+            case Compare():
+                return self._compare(condition)
 
-    def _compare(self, field: str, op: Op, value: object) -> str:
-        if field == TOTAL_TOKENS:
-            return self._number(_TOTAL, op, value)
-        kind, column = FIELDS[field], identifier(field)
-        if kind in (Kind.TEXT, Kind.UUID):
-            return self._text(column, kind, op, value)
-        if kind is Kind.FLAG:
-            return f"({column}::int {'<>' if op is Op.NE else '='} {self._place(int(bool(value)), 'int')})"
-        if kind is Kind.MONEY:
-            value = pico(Decimal(str(value)))
-        return self._number(column, op, value)
-
-    def _number(self, column: str, op: Op, value: object) -> str:
-        if op is Op.EXISTS:
+    def _compare(self, compared: Compare) -> str:
+        if compared.kind in (Kind.TEXT, Kind.UUID):
+            return self._text(compared)
+        column = _TOTAL if compared.field == TOTAL_TOKENS else identifier(compared.field)
+        if compared.op is Op.EXISTS:
             return f"({column}) IS NOT NULL"
-        placed = self._place(Decimal(int(str(value))), "numeric")
-        if op is Op.NE:
+        if compared.kind is Kind.FLAG:
+            column = f"{column}::int"
+        placed = self._place(Decimal(compared.number()), "numeric")
+        if compared.op is Op.NE:
             return f"(({column}) = {placed}) IS NOT TRUE"
-        return f"(({column}) {op} {placed}) IS TRUE"
+        return f"(({column}) {compared.op} {placed}) IS TRUE"
 
-    def _text(self, column: str, kind: Kind, op: Op, value: object) -> str:
+    def _text(self, compared: Compare) -> str:
+        column, kind, op = identifier(compared.field), compared.kind, compared.op
         shown = f"{column}::text" if kind is Kind.UUID else column
         if op is Op.EXISTS:
             return f"coalesce({shown}, '') <> ''"
-        values = [value] if isinstance(value, str) else [str(each) for each in value]  # type: ignore[attr-defined]
+        values = compared.texts()
         if op is Op.CONTAINS:
             return f"{self._contains(shown, values[0])} IS TRUE"
         if op not in (Op.EQ, Op.NE):
             return f"({column} <> '' AND {column} {op} {self._place(values[0], 'text')}) IS TRUE"
         if kind is Kind.UUID:
-            values = [value.lower() for value in values if _is_uuid(value)]
+            values = compared.ids()
             held = f"({column} = ANY({self._place(values, 'uuid[]')}))"
         elif "" in values:
             held = f"(coalesce({column}, '') = ANY({self._place(values, 'text[]')}))"
@@ -129,11 +120,3 @@ class Compiler:
             f"AND name = {self._place(name, 'text')} AND run_id IS NOT NULL "
             f"AND coalesce(value, 'null') <> 'null' AND {compared})"
         )
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return len(text) == 36

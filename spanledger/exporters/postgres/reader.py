@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, TypeAlias
-from uuid import UUID
 
 from spanledger.exporters.assemble import group_of, in_order, record_json, runs_without_contents, totals_of
 from spanledger.exporters.postgres import query
@@ -26,6 +25,7 @@ from spanledger.exporters.store import (
     Sort,
     Totals,
 )
+from spanledger.exporters.values import is_uuid
 from spanledger.model.records import Run
 
 Row: TypeAlias = Sequence[Any]
@@ -58,7 +58,7 @@ class PostgresStore:
 
     async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
         """See `RunStore.list_runs`."""
-        if after is not None and not (_is_uuid(after.run_id) and 0 <= after.started_at < 2**63):
+        if after is not None and not (is_uuid(after.run_id) and 0 <= after.started_at < 2**63):
             return Page([], None)
         rows = await self._rows(query.page(self._schema, filter_, after, limit + 1))
         last = rows[limit - 1] if len(rows) > limit else None
@@ -77,7 +77,7 @@ class PostgresStore:
 
     async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
         """See `RunStore.get_run`."""
-        if not _is_uuid(run_id):
+        if not is_uuid(run_id):
             return None
         rows = await self._rows(query.run(self._schema, project_id, run_id))
         if not rows:
@@ -97,13 +97,13 @@ class PostgresStore:
 
     async def scores(self, project_id: str, run_id: str) -> list[dict[str, Any]]:
         """See `RunStore.scores`."""
-        if not _is_uuid(run_id):
+        if not is_uuid(run_id):
             return []
         return [_json(SCORES, SCORE, row) for row in await self._rows(query.scores(self._schema, project_id, run_id))]
 
     async def scores_of(self, project_id: str, run_ids: Sequence[str]) -> list[dict[str, Any]]:
         """See `RunStore.scores_of`."""
-        known = [run_id for run_id in run_ids if _is_uuid(run_id)]
+        known = [run_id for run_id in run_ids if is_uuid(run_id)]
         rows = await self._rows(query.scores_of(self._schema, project_id, known)) if known else []
         return [_json(SCORES, SCORE, row) for row in rows]
 
@@ -149,14 +149,6 @@ def _valid(value: Any) -> Any:
 
 def _cursor(row: Row) -> Cursor:
     return Cursor(row[_STARTED_AT], str(row[_RUN_ID]))
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _json(table: Table, columns: Sequence[Column], row: Row) -> dict[str, Any]:
