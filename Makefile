@@ -34,8 +34,8 @@ format: $(VENV)/.installed-dev ## Mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-e2e: $(VENV)/.installed-dev ## Run real SDKs against a running spanledger
-	$(BIN)/python -m pytest -n 2 -m e2e tests/e2e $(ARGS)
+e2e: $(VENV)/.installed-dev ## Run real SDKs, a real Collector and a real Kafka against a running spanledger
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m e2e tests/e2e tests/peers $(ARGS)
 
 faults: $(VENV)/.installed-dev ## Break everything, count what was acknowledged (SPANLEDGER_FAULTS=full: 100 kills, long soak)
 	$(BIN)/python -m pytest -n 2 -m faults tests/faults $(ARGS)

@@ -151,6 +151,9 @@ class Service:
             to_protobuf=to_protobuf,
         )
 
+    def _fetches(self, receiver: ComponentId) -> bool:
+        return self._registry[Kind.RECEIVERS][receiver.type].fetches
+
     def _is_raw(self, exporter: ComponentId) -> bool:
         return self._registry[Kind.EXPORTERS][exporter.type].raw
 
@@ -269,6 +272,7 @@ class Service:
                     reuse_port=self._worker is not None,
                     in_flight_bytes=in_flight_bytes(self._config),
                     drain_rate=self._gate.drain_rate,
+                    **({"backlog": self.pipeline, "name": str(id_)} if self._fetches(id_) else {}),
                 )
                 await self._started(Kind.RECEIVERS, id_, receiver.start())
                 self._receivers[id_] = receiver

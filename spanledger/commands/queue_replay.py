@@ -107,6 +107,7 @@ class _Post:
         self._raw: dict[str, RawExporter] = {}
         self._log: DurableLog | None = None
         self._ids = {str(id_): id_ for id_ in used(config, Kind.EXPORTERS)}
+        self._receivers = {str(id_) for id_ in used(config, Kind.RECEIVERS)}
         self._stores = [name for name, id_ in self._ids.items() if not COMPONENTS[Kind.EXPORTERS][id_.type].raw]
         self.ways: dict[LetterKind, _Way] = {
             LetterKind.RECORD: self._records,
@@ -164,7 +165,7 @@ class _Post:
                 if await self._passed_on(letter):
                     done.append(stored.id)
                 continue
-            if letter.source != "mapping":
+            if letter.source != "mapping" and letter.source not in self._receivers:
                 self._outcome.skip(f"damaged on disk: {letter.reason}")
                 continue
             try:

@@ -53,6 +53,8 @@ class Component:
     admin_at: str | None = None
     """Of an exporter with a store: what migrates it and deletes from it, a `spanledger.exporters.store.StoreAdmin`."""
     signals: tuple[Signal, ...] = _ALL_SIGNALS
+    fetches: bool = False
+    """Of a receiver that nobody sends to: it is given the pipeline's `spanledger.model.received.Backlog` too."""
     raw: bool = False
     """Of an exporter that passes telemetry on past the mapping, a `spanledger.exporters.raw.RawExporter`; its factory
     is called with the settings and a signal."""

@@ -15,6 +15,14 @@ COMPONENTS: Final[Registry] = registry(
         "spanledger.receiver.otlp:OtlpReceiver",
     ),
     Component(
+        Kind.RECEIVERS,
+        "kafka",
+        "export requests out of topics of Kafka",
+        "spanledger.receiver.kafka_settings:KafkaReceiverSettings",
+        "spanledger.receiver.kafka:KafkaReceiver",
+        fetches=True,
+    ),
+    Component(
         Kind.PROCESSORS,
         "batch",
         "how many records one write to a store holds, and how long it waits for them",
@@ -137,6 +145,22 @@ COMPONENTS: Final[Registry] = registry(
         "another name of otlphttp",
         "spanledger.exporters.otlp.settings:OtlpHttpSettings",
         "spanledger.exporters.otlp:OtlpHttpExporter",
+        raw=True,
+    ),
+    Component(
+        Kind.EXPORTERS,
+        "kafka",
+        "telemetry as it came, as messages of Kafka",
+        "spanledger.exporters.kafka.settings:KafkaExporterSettings",
+        "spanledger.exporters.kafka:KafkaExporter",
+        raw=True,
+    ),
+    Component(
+        Kind.EXPORTERS,
+        "nop",
+        "nothing: what reaches it is done",
+        "spanledger.exporters.nop:NopSettings",
+        "spanledger.exporters.nop:NopExporter",
         raw=True,
     ),
     Component(

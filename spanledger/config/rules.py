@@ -159,7 +159,7 @@ def _auths(settings: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[s
     """(key path, value) of every `auth` of a receiver or an extension."""
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        if name == "auth":
+        if name == "auth" and isinstance(value, AuthSettings | None):
             yield (*path, name), value
         elif isinstance(value, BaseModel):
             yield from _auths(value, (*path, name))

@@ -31,12 +31,14 @@ class WriteResult:
     - `rejected`: exactly these records can never be stored; all others are.
     - `refused` is a reason: nothing was stored, and the same batch never will be; somebody in it is at fault. It is
       written again in halves.
+    - `stored` goes with `retry` or `refused`: these were stored all the same, and only the others come again.
     """
 
     retry: str | None = None
     retry_after: float | None = None
     rejected: Sequence[Rejection] = field(default=())
     refused: str | None = None
+    stored: Sequence[int] = field(default=())
 
 
 WRITTEN = WriteResult()

@@ -144,6 +144,56 @@ def halves(telemetry: Telemetry) -> Sequence[Telemetry]:
     return ()
 
 
+def by_trace(telemetry: Telemetry) -> Iterator[tuple[bytes, Telemetry]]:
+    """(trace id, its items in a body of their own), in the order of first appearance. Raises `ValueError`."""
+    signal = telemetry.signal
+    resources_name, scopes_name, items_name = _LISTS[signal]
+    request = _parsed(telemetry)
+    found: dict[bytes, Any] = {}
+    for resource in getattr(request, resources_name):
+        for scope in getattr(resource, scopes_name):
+            for item in getattr(scope, items_name):
+                body = found.get(item.trace_id)
+                if body is None:
+                    body = found[item.trace_id] = _REQUESTS[signal]()
+                # Items of a trace that follow each other share their resource and scope.
+                place = _last(getattr(body, resources_name), resource, scopes_name)
+                getattr(_last(getattr(place, scopes_name), scope, items_name), items_name).append(item)
+    for trace_id, body in found.items():
+        yield trace_id, Telemetry(telemetry.project_id, signal, body.SerializeToString())
+
+
+def by_resource(telemetry: Telemetry) -> Iterator[tuple[Any, Telemetry]]:
+    """(resource message, what belongs to it in a body of its own). Raises `ValueError`."""
+    name = _LISTS[telemetry.signal][0]
+    for group in getattr(_parsed(telemetry), name):
+        body = _REQUESTS[telemetry.signal]()
+        getattr(body, name).append(group)
+        yield group.resource, Telemetry(telemetry.project_id, telemetry.signal, body.SerializeToString())
+
+
+def _last(members: Any, like: Any, inner: str) -> Any:
+    """The last member when it is the same as `like` but for its list, else a new one that is."""
+    copy = type(like)()
+    copy.CopyFrom(like)
+    copy.ClearField(inner)
+    if members:
+        last = type(like)()
+        last.CopyFrom(members[-1])
+        last.ClearField(inner)
+        if last == copy:
+            return members[-1]
+    members.append(copy)
+    return members[-1]
+
+
+def _parsed(telemetry: Telemetry) -> Any:
+    try:
+        return _REQUESTS[telemetry.signal].FromString(telemetry.body)
+    except DecodeError as error:
+        raise ValueError("not a protobuf message of this signal") from error
+
+
 def _around(request: Any, path: Sequence[str], members: Iterable[Any]) -> bytes:
     """The request with only these members in the last list of the path; lists before have one member each."""
     made = type(request)()

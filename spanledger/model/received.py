@@ -86,3 +86,17 @@ class Telemetry:
     project_id: str
     signal: Signal
     body: bytes
+
+
+class Backlog(Protocol):
+    """What receivers that fetch need to know and do besides taking in."""
+
+    @property
+    def delivered(self) -> int:
+        """Place in the log up to which everything is written by every exporter, or dead."""
+
+    async def bury(
+        self, source: str, project_id: str, signal: Signal, encoding: Encoding, body: bytes, reason: str, *, name: str
+    ) -> None:
+        """Keep a body that can never be read, with the reason, among the dead letters; return once it is there. The
+        same `name` of the same source is kept once."""

@@ -297,6 +297,10 @@ class Delivery(Generic[Item]):
                 if isinstance(result, Exception):
                     await self._bisect(records, describe(result))
                     return
+                if result.stored:
+                    self._written += len(result.stored)
+                    records = [one for at, one in enumerate(records) if at not in set(result.stored)]
+                    token = self._cargo.token(records)
                 if result.refused is not None:
                     self._last_error = result.refused
                     await self._bisect(records, result.refused)

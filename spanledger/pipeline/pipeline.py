@@ -15,6 +15,7 @@ from spanledger.model.records import Record
 from spanledger.pipeline.base import Log, Mapper
 from spanledger.pipeline.batch import RECORDS, Cargo
 from spanledger.pipeline.clock import Clock, SystemClock, sleep, wait
+from spanledger.pipeline.dead_letters import letter_of_entry
 from spanledger.pipeline.delivery import Delivery, Item, Writer
 from spanledger.pipeline.feed import Feed
 from spanledger.pipeline.intake import LogIntake
@@ -166,6 +167,13 @@ class Pipeline:
     def delivered(self) -> int:
         """Place up to which everything is written by every exporter, or dead, and noted so in the log."""
         return min(self._saved.values(), default=0)
+
+    async def bury(
+        self, source: str, project_id: str, signal: Signal, encoding: Encoding, body: bytes, reason: str, *, name: str
+    ) -> None:
+        """As `Backlog.bury`."""
+        letter = letter_of_entry(source, project_id, 0, f"{signal}/{encoding}", body, reason, name=name)
+        await self._log.bury([letter], self._clock)
 
     def status(self) -> PipelineStatus:
         """Counts of everything."""

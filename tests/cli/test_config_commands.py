@@ -66,12 +66,23 @@ def test_components_are_listed_as_yaml(run: Run) -> None:
     assert {
         kind: [c["name"] for c in listed[kind]] for kind in ("receivers", "processors", "exporters", "extensions")
     } == {
-        "receivers": ["otlp"],
+        "receivers": ["otlp", "kafka"],
         "processors": [
             *("batch", "memory_limiter", "attributes", "resource", "filter", "transform", "redaction"),
             *("probabilistic_sampler", "python"),
         ],
-        "exporters": ["clickhouse", "postgres", "debug", "file", "otlp", "otlp_grpc", "otlphttp", "otlp_http"],
+        "exporters": [
+            "clickhouse",
+            "postgres",
+            "debug",
+            "file",
+            "otlp",
+            "otlp_grpc",
+            "otlphttp",
+            "otlp_http",
+            "kafka",
+            "nop",
+        ],
         "extensions": [
             *("api", "projects", "bearertokenauth", "basicauth"),
             *("health_check", "maintenance", "file_storage"),

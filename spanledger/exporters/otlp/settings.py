@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from spanledger.exporters.client_settings import ClientTlsSettings
+from spanledger.clients.tls import ClientTlsSettings
 from spanledger.model.received import Signal
 from spanledger.settings import Duration, Secret, Settings
 

@@ -1,4 +1,4 @@
-"""What exporters that dial out have in common; keys are the Collector's (config/configtls)."""
+"""TLS of what dials out; keys are the Collector's (config/configtls)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,193 @@
+"""spanledger behind a real Collector, and in front of one: everything arrives once, also across restarts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.peers.processes import (
+    Process,
+    free_ports,
+    new_collector,
+    new_ledger,
+    new_spanledger,
+    runs_in,
+    send,
+    spans_in,
+    until,
+)
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+def receiver(port: int, protocol: str = "http") -> dict[str, Any]:
+    return {"otlp": {"protocols": {protocol: {"endpoint": f"127.0.0.1:{port}"}}}}
+
+
+def exporter(protocol: str, address: str, compression: str) -> dict[str, Any]:
+    """The same configuration on either side."""
+    keys: dict[str, Any] = {"endpoint": address, "compression": compression}
+    if protocol == "otlp":
+        keys |= {"endpoint": address.removeprefix("http://"), "tls": {"insecure": True}}
+    return {protocol: keys}
+
+
+async def drained(folder: Path, sent: list[str], process: Process) -> None:
+    """Return when every span is a run of the ledger, and none counts twice."""
+    await until(lambda: set(runs_in(folder)) >= set(sent), "all arrives", process.tail)
+    runs = runs_in(folder)
+    assert set(runs) == set(sent)
+    usage = [run["usage"] for run in runs.values()]
+    assert sum(one["input_tokens"] for one in usage) == 10 * len(sent)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "compression"),
+    # gRPC for Python cannot read zstd and snappy.
+    [("otlp", "gzip"), ("otlp", "none"), ("otlphttp", "gzip"), ("otlphttp", "zstd"), ("otlphttp", "snappy")],
+)
+async def test_behind_a_collector(protocol: str, compression: str, tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    port, grpc_port, http_port = free_ports(3)
+    ledger = new_ledger(tmp_path / "ledger", grpc_port, http_port)
+    address = f"http://127.0.0.1:{grpc_port if protocol == 'otlp' else http_port}"
+    collector = new_collector(
+        tmp_path / "collector",
+        {
+            "receivers": receiver(port),
+            "exporters": exporter(protocol, address, compression),
+            "service": {"pipelines": {"traces": {"receivers": ["otlp"], "exporters": [protocol]}}},
+        },
+        port,
+    )
+    async with AsyncExitStack() as stack:
+        for process in (ledger, collector):
+            stack.push_async_callback(process.stop)
+            await process.start()
+        sent = await send(http, f"http://127.0.0.1:{port}", range(10))
+        await drained(tmp_path / "ledger", sent, ledger)
+
+
+async def test_behind_a_collector_across_restarts_of_either(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    port, grpc_port, http_port = free_ports(3)
+    (tmp_path / "queue").mkdir()
+    ledger = new_ledger(tmp_path / "ledger", grpc_port, http_port)
+    forever = {
+        "sending_queue": {"storage": "file_storage"},
+        "retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s", "max_elapsed_time": "0s"},
+    }
+    config = {
+        "receivers": receiver(port),
+        "exporters": {"otlphttp": {"endpoint": f"http://127.0.0.1:{http_port}", **forever}},
+        "extensions": {"file_storage": {"directory": str(tmp_path / "queue"), "fsync": True}},
+        "service": {
+            "extensions": ["file_storage"],
+            "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["otlphttp"]}},
+        },
+    }
+    collector = new_collector(tmp_path / "collector", config, port)
+    async with AsyncExitStack() as stack:
+        for process in (ledger, collector):
+            stack.push_async_callback(process.stop)
+            await process.start()
+        address = f"http://127.0.0.1:{port}"
+        sent = await send(http, address, range(10))
+        await ledger.kill()
+        sent += await send(http, address, range(10, 20))
+        await collector.kill()
+        await collector.start()
+        sent += await send(http, address, range(20, 30))
+        await ledger.start()
+        await drained(tmp_path / "ledger", sent, ledger)
+
+
+def chain(folder: Path, ports: list[int], exporters: dict[str, Any]) -> tuple[Process, Process]:
+    """A spanledger that only passes on, and a Collector behind it that writes to a file."""
+    front, grpc, http = ports
+    (name,) = exporters
+    spanledger = new_spanledger(
+        folder / "spanledger",
+        {
+            "receivers": receiver(front),
+            "exporters": exporters,
+            "extensions": {"file_storage": {"directory": str(folder / "log")}},
+            "service": {
+                "extensions": ["file_storage"],
+                "pipelines": {"traces": {"receivers": ["otlp"], "exporters": [name]}},
+            },
+        },
+        front,
+    )
+    protocols = {"grpc": {"endpoint": f"127.0.0.1:{grpc}"}, "http": {"endpoint": f"127.0.0.1:{http}"}}
+    collector = new_collector(
+        folder / "collector",
+        {
+            "receivers": {"otlp": {"protocols": protocols}},
+            "exporters": {"file": {"path": str(folder / "arrived.jsonl"), "append": True, "flush_interval": "50ms"}},
+            "service": {"pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["file"]}}},
+        },
+        http,
+    )
+    return spanledger, collector
+
+
+@pytest.mark.parametrize(
+    ("protocol", "keys"),
+    [
+        ("otlp", {"compression": "gzip"}),
+        ("otlp", {"compression": "none"}),
+        ("otlphttp", {"compression": "gzip"}),
+        ("otlphttp", {"compression": "zstd"}),
+        ("otlphttp", {"compression": "snappy"}),
+        ("otlphttp", {"compression": "lz4", "encoding": "json"}),
+    ],
+)
+async def test_in_front_of_a_collector(
+    protocol: str, keys: dict[str, Any], tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    ports = free_ports(3)
+    address = f"http://127.0.0.1:{ports[1] if protocol == 'otlp' else ports[2]}"
+    given = exporter(protocol, address, keys["compression"])
+    given[protocol] |= keys
+    spanledger, collector = chain(tmp_path, ports, given)
+    async with AsyncExitStack() as stack:
+        for process in (collector, spanledger):
+            stack.push_async_callback(process.stop)
+            await process.start()
+        sent = Counter(await send(http, f"http://127.0.0.1:{ports[0]}", range(10)))
+        await until(lambda: spans_in(tmp_path / "arrived.jsonl") >= sent, "all arrives", spanledger.tail)
+    assert spans_in(tmp_path / "arrived.jsonl") == sent
+
+
+async def test_in_front_of_a_collector_across_restarts_of_either(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    ports = free_ports(3)
+    retry = {"retry_on_failure": {"initial_interval": "100ms", "max_interval": "500ms"}}
+    given = {"otlp": exporter("otlp", f"http://127.0.0.1:{ports[1]}", "gzip")["otlp"] | retry}
+    spanledger, collector = chain(tmp_path, ports, given)
+    front = f"http://127.0.0.1:{ports[0]}"
+    file = tmp_path / "arrived.jsonl"
+    async with AsyncExitStack() as stack:
+        for process in (collector, spanledger):
+            stack.push_async_callback(process.stop)
+            await process.start()
+        sent = Counter(await send(http, front, range(10)))
+        await until(lambda: spans_in(file) >= sent, "the first ten arrive", spanledger.tail)
+        await collector.stop()
+        sent.update(await send(http, front, range(10, 20)))
+        await spanledger.stop()
+        await spanledger.start()
+        sent.update(await send(http, front, range(20, 30)))
+        await collector.start()
+        await until(lambda: spans_in(file) >= sent, "all arrives", spanledger.tail)
+    assert spans_in(file) == sent
