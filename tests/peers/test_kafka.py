@@ -154,7 +154,7 @@ async def test_offsets_wait_for_the_store(brokers: str, tmp_path: Path, http: ai
         async with started(away):
             sent = await send(http, f"http://127.0.0.1:{port}", range(10))
             log = tmp_path / "away" / "log"
-            await until(lambda: sum(file.stat().st_size for file in log.glob("*.log")) > 5000, "it is in the log")
+            await until(lambda: sum(file.stat().st_size for file in log.glob("*.segment")) > 5000, "it is in the log")
             assert await waiting(brokers, topic) > 0
             await away.kill()
         ledger = new_ledger(tmp_path / "ledger", grpc_port, http_port, consuming(brokers, topic))
@@ -177,10 +177,14 @@ async def test_members_come_and_go(brokers: str, tmp_path: Path, http: aiohttp.C
     async with started(front, first):
         sent = await send(http, address, range(20))
         async with started(second):
-            sent += await send(http, address, range(20, 40))
-            await until(lambda: bool(runs_in(tmp_path / "second")), "the second member has a part", second.tail)
+            number = 20
+            while not runs_in(tmp_path / "second"):  # until it has its part of the partitions
+                assert number < 1000, second.tail()
+                sent += await send(http, address, range(number, number + 5))
+                number += 5
+                await asyncio.sleep(0.2)
             await first.kill()
-            sent += await send(http, address, range(40, 60))
+            sent += await send(http, address, range(1000, 1020))
             await until(lambda: both() >= set(sent), "all arrives", second.tail)
             await committed(brokers, topic)
     assert both() == set(sent)
