@@ -292,6 +292,8 @@ class Service:
         """Stop all but the receivers, for a successor. What they accept waits for it; what was accepted is delivered
         within the grace, or stays in the log."""
         self._not_ready = "taking over a new configuration"
+        # Those that fetch know how far this pipeline has delivered; the successor's begin at the committed offsets.
+        await self.stop_receivers([id_ for id_ in self._receivers if self._fetches(id_)], grace_seconds)
         keys = authenticating(self._config, self._registry)
         await self._stop_extensions(list(self._extensions.keys() - set(keys)))
         await self._gate.close(grace_seconds)
@@ -327,6 +329,7 @@ class Service:
             id_
             for id_, settings in used(self._config, Kind.RECEIVERS).items()
             if id_ in before._receivers
+            and not self._fetches(id_)
             and settings == were[id_]
             and self._config.signals_of(id_) == before._config.signals_of(id_)
         }
