@@ -114,10 +114,10 @@ def measure_processes(names: list[str], spans: int, rounds: int) -> Iterator[dic
 
 def print_stages(found: dict[str, Any]) -> None:
     print("CPU microseconds per span, each stage alone\n")
-    print("mix   bytes  attributes    parse     walk   decode      map   encode  decode/walk  at most")
+    print("mix   bytes  attributes    parse     walk   decode     json      map   encode  decode/walk  at most")
     for name, entry in found.items():
         cost = entry["us_per_span"]
-        shown = "".join(f"{cost[stage]:9.2f}" for stage in ("parse", "walk", "decode", "map", "encode"))
+        shown = "".join(f"{cost[stage]:9.2f}" for stage in ("parse", "walk", "decode", "json", "map", "encode"))
         most = DECODE_AT_MOST.get(name, "")
         print(
             f"{name:3}{entry['bytes_per_span']:8}{entry['attributes_per_span']:12}{shown}{entry['decode_to_walk']:13}{most:>9}"

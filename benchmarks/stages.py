@@ -16,6 +16,7 @@ from payloads import Mix
 
 from spanledger.exporters.clickhouse.batch import prepare
 from spanledger.exporters.clickhouse.columns import insert_columns
+from spanledger.exporters.messages import as_json
 from spanledger.mapping import KEYS, Mapper
 from spanledger.mapping.cost import PriceList
 from spanledger.model.received import Encoding, Signal
@@ -53,6 +54,12 @@ def decode_all(bodies: list[bytes]) -> None:
         decode(Signal.TRACES, Encoding.PROTOBUF, body, KEYS)
 
 
+def decode_json(bodies: list[bytes]) -> None:
+    """The same requests in OTLP/JSON."""
+    for body in bodies:
+        decode(Signal.TRACES, Encoding.JSON, body, KEYS)
+
+
 def decoded(bodies: list[bytes]) -> list[Any]:
     return [decode(Signal.TRACES, Encoding.PROTOBUF, body, KEYS).items for body in bodies]
 
@@ -80,6 +87,7 @@ def stages(mix: Mix) -> dict[str, Callable[[], object]]:
         "parse": partial(parse, mix.bodies),
         "walk": partial(walk, mix.bodies),
         "decode": partial(decode_all, mix.bodies),
+        "json": partial(decode_json, [as_json(Signal.TRACES, body) for body in mix.bodies]),
         "map": partial(mapped, requests),
         "encode": partial(encoded, mapped(requests)),
     }

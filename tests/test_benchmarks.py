@@ -16,5 +16,5 @@ def test_the_benchmark_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     assert "decode/walk" in done.stdout
     found = json.loads(file.read_text())["stages"]
     assert set(found) == {"A", "B", "C", "L"}
-    assert set(found["A"]["us_per_span"]) == {"parse", "walk", "decode", "map", "encode"}
+    assert set(found["A"]["us_per_span"]) == {"parse", "walk", "decode", "json", "map", "encode"}
     assert sum(found["A"]["share"].values()) > 0.9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from spanledger.model.received import Signal
+from spanledger.model.received import Decoded, Signal
 from tests.receiver.bodies import plain, span, traces
 from tests.receiver.decoding import decode_json, decode_protobuf, spans_of
+from tests.receiver.generated import TRACE_REQUESTS
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 DATA: dict[Signal, type[Message]] = {
@@ -87,6 +89,40 @@ def _with_base64_ids(content: Any) -> Any:
             for key, value in content.items()
         }
     return content
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the recorded payloads (../shared/corpus) are not here")
+@pytest.mark.parametrize("signal", [Signal.TRACES, Signal.LOGS])
+def test_recorded_bodies_are_the_same_in_any_spelling(signal: Signal) -> None:
+    """Ordinary names are read by structs, others as plain objects."""
+    for path in sorted(CORPUS.glob(f"*/*/*/{signal}-*.pb"))[::11]:
+        data = DATA[signal].FromString(path.read_bytes())
+        content = as_json(data)
+        ordinary = decode_json(content, signal)
+        assert plain(decode_json(_with_snake_case_names(content), signal)) == plain(ordinary), path
+        assert plain(decode_json({**content, "later": 1}, signal)) == plain(ordinary), path
+
+
+def _with_snake_case_names(content: Any) -> Any:
+    if isinstance(content, list):
+        return [_with_snake_case_names(member) for member in content]
+    if isinstance(content, dict):
+        return {
+            re.sub("[A-Z]", lambda found: "_" + found[0].lower(), key): _with_snake_case_names(value)
+            for key, value in content.items()
+        }
+    return content
+
+
+@given(TRACE_REQUESTS)
+def test_generated_requests_are_the_same_in_both_encodings(message: Message) -> None:
+    in_protobuf, in_json = decode_protobuf(message.SerializeToString()), decode_json(as_json(message))
+    assert texts(in_json) == texts(in_protobuf)
+
+
+def texts(decoded: Decoded) -> list[str]:
+    """Everything kept, as text: NaN is NaN in it, True is not 1."""
+    return [repr(plain(item)) for item in decoded.items]
 
 
 KEYS = st.text(st.characters(codec="utf-8"), max_size=8)

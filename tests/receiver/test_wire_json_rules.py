@@ -9,7 +9,7 @@ import pytest
 
 from spanledger.errors import PayloadError
 from spanledger.model.received import Signal
-from tests.receiver.bodies import END, SPAN_ID, START, TRACE_ID
+from tests.receiver.bodies import END, SPAN_ID, START, TRACE_ID, plain
 from tests.receiver.decoding import (
     decode_json,
     json_attribute,
@@ -133,6 +133,22 @@ def test_unknown_fields_are_ignored_and_null_is_unset() -> None:
     assert (received.rest, received.events, received.links, received.kind) == ({}, [], [], 0)
 
 
+def test_what_a_later_version_adds_costs_nothing_of_the_rest() -> None:
+    attributes = [{"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o"}}, {"key": "k"}]
+    spans = [json_span(attributes=attributes), json_span(attributes=attributes, later=1)]
+    known, both = decode_json(json_traces(spans[0], spans[0])), decode_json(json_traces(*spans))
+    assert plain(both.items) == plain(known.items)
+    assert [received.rest for received in spans_of(both)] == [{"k": None}] * 2
+
+
+@pytest.mark.parametrize("name", ["later", "trace_state"])
+def test_a_name_that_the_specification_does_not_have_changes_no_other_span(name: str) -> None:
+    odd = json_span(name="odd", **{name: "x=y"})
+    decoded = decode_json(json_traces(json_span(name="first"), odd, json_span(name="bad", kind="BOSS"), json_span()))
+    assert [received.name for received in kept_spans(decoded)] == ["first", "odd", "chat gpt-4o"]
+    assert len(decoded.rejected) == 1
+
+
 def test_of_a_repeated_member_the_last_wins() -> None:
     body = f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{TRACE_ID}","spanId":"{SPAN_ID}",'
     body += '"name":"first","name":"last"}]}]}]}'
@@ -243,7 +259,15 @@ def test_names_of_severities() -> None:
         (b'{"resourceSpans":[', "malformed JSON: Expecting value: line 1 column 19 (char 18)"),
         (b"[]", "expected a JSON object with resourceSpans, found list"),
         (b'{"resourceSpans":{}}', "resourceSpans: expected a list, found object"),
-        (b'{"resourceSpans":[1]}', "resourceSpans: expected an object, found number"),
+        (b'{"resourceSpans":[{},1]}', "resourceSpans[1]: expected an object, found number"),
+        (
+            b'{"resourceSpans":[{"scopeSpans":[{"scope":{}},{"spans":{}}]}]}',
+            "resourceSpans[0].scopeSpans[1].spans: expected a list, found object",
+        ),
+        (
+            b'{"resourceSpans":[{},{"resource":7,"scopeSpans":[{"spans":[{}]}]}]}',
+            "resourceSpans[1].resource: expected an object, found number",
+        ),
         (
             b'{"resourceLogs":[]}',
             "the body holds resourceLogs, which go to /v1/logs; this is /v1/traces",

@@ -1,9 +1,9 @@
-"""JSON text to Python values, whatever state the text is in.
+"""JSON text to Python values, whatever state the text is in, for bodies that no struct of `json_messages` fits.
 
-Ordinary bodies take the first road: msgspec, which is fast and strict. What it refuses is read again by the standard
-library's parser, which takes NaN and lone surrogates, after bytes that are no UTF-8 were made lone surrogates; `mend`
-then replaces those. Both parsers recurse in C and stop with RecursionError: such a body is first emptied below the
-level that any permitted value reaches.
+Bodies that are merely spelled otherwise are read by msgspec, which is fast and strict. What it refuses is read again by
+the standard library's parser, which takes NaN and lone surrogates, after bytes that are no UTF-8 were made lone
+surrogates; `mend` then replaces those. Both parsers recurse in C and stop with RecursionError: such a body is first
+emptied below the level that any permitted value reaches.
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ _INSIDE_VALUES: Final = ("stringValue", "string_value", "arrayValue", "array_val
 _LONE_SURROGATES: Final = re.compile("[\ud800-\udfff]+")
 
 
+def check_size(body: bytes, limits: Limits) -> None:
+    """Raise `PayloadTooLarge` for a text that would become too many objects; to be asked before it is read."""
+    most = limits.max_values * _STRUCTURE_PER_VALUE
+    if len(body) > max(_LARGE_BODY, most) and _structure(body, most) > most:
+        raise PayloadTooLarge(f"the JSON holds more than {most} values; send fewer items in a request")
+
+
 def load(body: bytes, limits: Limits) -> tuple[Any, bool]:
     """(value, whether its strings may hold lone surrogates and need `mend`). Raises `PayloadError`."""
-    most = limits.max_values * _STRUCTURE_PER_VALUE
-    if len(body) > _LARGE_BODY and _structure(body, most) > most:
-        raise PayloadTooLarge(f"the JSON holds more than {most} values; send fewer items in a request")
     try:
         return msgspec.json.decode(body), False
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from spanledger.model.span import Value
 from spanledger.receiver.wire.refusal import Refused, quoted
 
@@ -22,6 +24,13 @@ _URL_SAFE: Final = str.maketrans("-_", "+/")
 _EXACT_AS_DOUBLE: Final = 1 << 53
 
 Members = Mapping[str, Any]
+
+
+class KeyValue(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An attribute as the specification has it; see `json_messages`."""
+
+    key: str = ""
+    value: Any = None
 
 
 def field(message: Members, camel: str, snake: str) -> Any:
@@ -69,7 +78,9 @@ def elements(value: Any, name: str) -> list[Any]:
 
 def integer(value: Any, name: str, low: int = -(1 << 63), high: int = (1 << 63) - 1) -> int:
     """An integer: as number, as decimal string, or as the `{low, high}` object of JavaScript's Long."""
-    if isinstance(value, dict) and "low" in value and "high" in value:
+    if value.__class__ is str and len(value) < 20 and value.isascii() and value.isdigit():
+        number = int(value)  # nearly all are like this; the rest of the spellings costs more to tell apart
+    elif isinstance(value, dict) and "low" in value and "high" in value:
         words = integer(value["high"], name) << 32 | integer(value["low"], name) & 0xFFFFFFFF
         number = words & 0xFFFFFFFFFFFFFFFF
         if low < 0 and number >> 63:
@@ -94,7 +105,7 @@ def unsigned(value: Any, name: str) -> int:
 def time(value: Any, name: str) -> int:
     """A timestamp. One that went through a double was exact to 256 ns only: it is rounded to microseconds."""
     number = unsigned(value, name)
-    if isinstance(value, float) and number > _EXACT_AS_DOUBLE:
+    if value.__class__ is float and number > _EXACT_AS_DOUBLE:
         return round(number, -3)
     return number
 
@@ -118,6 +129,8 @@ def _whole(number: float, value: Any, name: str) -> int:
 def enumeration(value: Any, name: str, names: Mapping[str, int]) -> int:
     """An enumeration: as integer, or by name, with or without its prefix. An unknown name is refused, an unknown
     number is not: proto3 enumerations are open."""
+    if value.__class__ is int and 0 <= value < 100:
+        return value
     if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         number = names.get(value.upper())
         if number is None:
@@ -134,6 +147,8 @@ def enumeration_names(items: Iterable[tuple[str, int]], prefix: str) -> dict[str
 def identifier(value: Any, size: int, name: str) -> str:
     """An id of `size` bytes as lower-case hex, or what the sender gave in its place. base64 is told by its length."""
     given = text(value, name)
+    if len(given) == 2 * size:
+        return given.lower()
     if len(given) in _UNPADDED_BASE64[size]:
         try:
             raw = _base64(given)
@@ -174,6 +189,13 @@ class Values:
             return [(key, self.value(member, key, depth)) for key, member in attributes.items()]
         found = []
         for pair in elements(attributes, name):
+            if pair.__class__ is KeyValue:
+                value = pair.value
+                if value.__class__ is dict and len(value) == 1 and (text_ := value.get("stringValue")).__class__ is str:
+                    found.append((pair.key, text_))
+                else:
+                    found.append((pair.key, self.value(value, pair.key, depth)))
+                continue
             if pair.__class__ is not dict:
                 raise Refused(f"{name}: expected a key and a value, found {kind_of(pair)}")
             key = pair.get("key")
