@@ -128,6 +128,8 @@ class ToolCalls:
                     self._given[key] = call
                     self._given_bytes += size_of(call) - (size_of(given) if given is not None else 0)
                     affected |= self._waiting.get(key, set())
+                    if key in self._executed:
+                        affected.add(self._executed[key])
                 if key not in self._names and isinstance(call.get("name"), str):
                     self._names[key] = call["name"]
                     if key in self._executed:
@@ -161,7 +163,8 @@ class ToolCalls:
         return affected
 
     def complete(self, project_id: str, runs: Iterable[Run]) -> None:
-        """Give traced tool runs what only the messages tell: their name where the span has a class, their result."""
+        """Give traced tool runs what only the messages tell: their name where the span has a class, their arguments and
+        their result."""
         for run in runs:
             if run.type != "tool" or run.tool is None:
                 continue
@@ -171,6 +174,8 @@ class ToolCalls:
             if run.name in TOOL_CLASSES and key in self._names:
                 run.name = self._names[key]
                 run.tool = {**run.tool, "name": run.name}
+            if run.input is None and key in self._given:
+                run.input = self._given[key].get("arguments")
             if run.output is None and key in self._results:
                 run.output = self._results[key][1]
 

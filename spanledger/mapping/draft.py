@@ -59,6 +59,7 @@ _BILLED_BY = ("openrouter", "vercel", "litellm_proxy")
 _NAME_PREFIXES = (
     "execute_tool ", "invoke_agent ", "invoke_workflow ", "running tool: ", "agent_run [", "create_agent ",
     "Tool: ", "tools/call ", "anthropic.tool_use ", "retrieval ", "rerank ", "embeddings ", "chat ",
+    "langchain4j.aiservices.", "langchain4j.tools.",
 )  # fmt: skip
 _NAME_SUFFIXES = (
     ".workflow", ".task", ".agent", ".tool", ".chat", ".mcp",
@@ -140,6 +141,8 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
     model = model or (stated.removeprefix("models/") if stated is not None else request_model)
     if request_model is None:
         request_model = text(span.model_name)
+    if model is None and run_type in _MODEL_CALLS:  # Braintrust keeps them among the metadata
+        model = request_model = context.metadata.get("model")
     provider, provider_raw = provider_of(span, request_model or model)
     if not (provider == "openai" and "openai" in span.scope.name):  # whose client knows of no routes but a gateway's
         routed = "litellm" in span.scope.name.lower()
@@ -193,8 +196,8 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         draft.reported = _reported_cost(draft, run)
     if run_type in _MODEL_CALLS:
         run.response_id = text(span.response_id) or facts.response_id
-        if run.response_id is None and dialect == "coding_agents":
-            run.response_id = text(span.request_id)  # what a span and a log record of one request have in common
+        if run.response_id is None and dialect in ("coding_agents", "vllm"):
+            run.response_id = text(span.request_id)  # what two reports of one request have in common
         run.params = params_of(span, request)
         run.streaming = streaming_of(span, request)
         if run.streaming is None and events and tells_stream(events):
@@ -421,7 +424,10 @@ def _prompt(run: Run, span: Facts) -> None:
         return
     prompt: dict[str, Value] = {}
     if (found := text(span.prompt_name)) is not None:
-        prompt["name"] = found
+        if kind.dialect_of_scope(span.scope.name) == "coding_agents":
+            run.metadata["prompt.id"] = found  # Claude Code numbers what its user typed; it is no template
+        else:
+            prompt["name"] = found
     if (found := text(span.prompt_version)) is not None:
         prompt["version"] = found
     if span.prompt_template is not None:

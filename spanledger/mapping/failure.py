@@ -48,9 +48,10 @@ def failure_of(span: Facts, events: list[Event]) -> tuple[str, RunError | None]:
         code = str(int(status))
     if code is None and kind is not None and kind.isdigit():
         code = kind
-    error = RunError(
-        type=kind, message=message or text(span.status_text), code=code, stack=stack or text(span.error_stack)
-    )
+    message = message or text(span.status_text)
+    if message is None and _tool_failed(span):
+        message = text(span.tool_output)  # LiveKit: what the tool answered the model is all there is
+    error = RunError(type=kind, message=message, code=code, stack=stack or text(span.error_stack))
     aborted = named in _CANCELLED or (kind is None and (message or "").startswith(_CANCELLED))
     return ("cancelled" if aborted else "error"), error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spanledger.mapping.dialects import KIND_SIGNALS, NAME_RULES, SCOPES
 from spanledger.mapping.dialects.base import (
+    AGENT,
     CHAIN,
     EMBED,
     FUNCTION,
@@ -55,6 +56,8 @@ def kind_of(span: Facts) -> str | None:
             if kind is not None:
                 if kind == CHAIN and span.operation == "response" and span.usage_input is not None:
                     return LLM  # the OpenAI Agents aggregator, where it is the only span with usage
+                if kind == PASS and span.operation == "get_thread_run" and span.usage_input is not None:
+                    return AGENT  # the poll that saw an Azure agent's run end: its usage stands nowhere else
                 return kind
     if named is not None:
         return named[0]

@@ -94,6 +94,10 @@ def params_of(span: Facts, request: Value) -> dict[str, Value]:
         _add(found, document)
     if isinstance(request, dict):
         _add(found, request)
+    if span.meta_document is not None and getattr(span, "kind_braintrust", None) is not None:
+        document = parse_json(span.meta_document)[1]  # the request but for its messages
+        if isinstance(document, dict):
+            _add(found, document)
     if span.meta is not None:
         _add(found, {key[3:]: value for key, value in span.meta.items() if key in _LANGCHAIN_PARAMETERS})
     effort = found.get("reasoning")

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from spanledger.mapping.coerce import text
 from spanledger.mapping.facts import Facts
+from spanledger.mapping.messages import parse_json
 
 _ALIASES = {
     "openai": "openai", "oai": "openai",
@@ -86,6 +87,9 @@ _SLASHLESS = frozenset(
     {"openai", "anthropic", "azure.ai.openai", "gcp.gemini", "gcp.vertex_ai", "aws.bedrock", "mistral_ai", "cohere",
      "deepseek", "x_ai", "ollama"}
 )  # fmt: skip
+
+_SERVERS = ("vllm", "text_generation_router", "text-generation-inference")
+"""Scopes of inference servers, which report their own work and name no provider."""
 
 _API_SUFFIX = re.compile(r"\.(chat|responses|completions?|messages|embeddings?|image|generative-ai)$")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
@@ -173,8 +177,13 @@ def of_provider(model: str | None, provider: str | None, *, routed: bool) -> str
 def provider_of(span: Facts, model: str | None) -> tuple[str | None, str | None]:
     """(canonical provider, as received). Falls back to the host that was called, then to the model's name."""
     raw = text(span.provider) or text(span.system) or text(span.hosting)
+    if raw is None and span.scope.name.startswith(_SERVERS):
+        return "vllm" if span.scope.name.startswith("vllm") else "text_generation_inference", None
     if raw is None and span.meta is not None:
         raw = text(span.meta.get("ls_provider"))
+    if raw is None and span.meta_document is not None and getattr(span, "kind_braintrust", None) is not None:
+        document = parse_json(span.meta_document)[1]
+        raw = text(document.get("provider")) if isinstance(document, dict) else None
     by_host = None
     for address in (span.api_base, span.server_address):
         if isinstance(address, str):

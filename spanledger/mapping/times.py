@@ -52,6 +52,8 @@ def first_token_ns(span: Facts, events: list[Event], duration: int | None) -> in
     millis = number(span.ttft_ms)
     if found is None and millis is not None and millis > 0:
         found = millis * 1e6
+    if found is None and span.usage_document is not None:
+        found = _in_metrics(span.usage_document)
     if found is None and span.first_token_at is not None:
         at = _instant(span.first_token_at)
         if at is not None and at >= span.start_ns:
@@ -65,6 +67,18 @@ def first_token_ns(span: Facts, events: list[Event], duration: int | None) -> in
     if found is None or found < 0 or (duration is not None and found > duration):
         return None
     return round(found)
+
+
+def _in_metrics(value: Value) -> float | None:
+    """Nanoseconds to the first token that a document of metrics tells in seconds: Braintrust, LiveKit's llm_metrics."""
+    document = parse_json(value)[1]
+    if not isinstance(document, dict):
+        return None
+    for key in ("time_to_first_token", "ttft"):
+        seconds = number(document.get(key))
+        if seconds is not None and seconds > 0:
+            return seconds * 1e9
+    return None
 
 
 def _instant(value: Value) -> int | None:

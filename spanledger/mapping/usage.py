@@ -12,7 +12,7 @@ from spanledger.mapping.bodies import read_counters
 from spanledger.mapping.coerce import count, number, text
 from spanledger.mapping.dialects import BY_CODE, KEYS
 from spanledger.mapping.facts import Facts
-from spanledger.mapping.messages import parse_json
+from spanledger.mapping.messages import parse_json, parse_printed
 from spanledger.model.records import Usage
 
 _EXCLUSIVE_FAMILIES = ("anthropic", "aws.bedrock")
@@ -109,7 +109,7 @@ def _documents(span: Facts, body_usage: dict[str, Any] | None) -> list[dict[str,
     found: list[dict[str, Any]] = []
     for value in (span.usage_document, span.usage_raw):
         if value is not None:
-            _, document = parse_json(value)
+            document = parse_printed(value)  # LiteLLM writes Python's repr
             if isinstance(document, dict):
                 found.append(document)
     details: dict[str, Any] = {}

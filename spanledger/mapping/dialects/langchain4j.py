@@ -7,6 +7,7 @@ DIALECT = Dialect(
     title="Quarkus LangChain4j",
     rank=66,
     keys={"gen_ai.client.estimated_cost": "cost_total"},
+    scopes=("io.quarkus.opentelemetry",),
     names=(
         name(r"completion .+", LLM, scope="io.quarkus"),
         name(r"langchain4j\.aiservices\..+", CHAIN),

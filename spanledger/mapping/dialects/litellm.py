@@ -16,6 +16,12 @@ DIALECT = Dialect(
         "metadata.tags": "tags",
         "metadata.request_tags": "tags",
         "metadata.requester_metadata": "requester_metadata",
+        "metadata.usage_object": "usage_document",
+        # LITELLM_OTEL_V2
+        "litellm.cost.total": "cost_total",
+        "litellm.cost.input": "cost_input",
+        "litellm.cost.output": "cost_output",
+        "litellm.request.streaming": "streaming",
     },
     scopes=("litellm",),
     names=(
@@ -26,6 +32,6 @@ DIALECT = Dialect(
             scope="litellm",
             overrides=True,
         ),
-        name(r"guardrail", GUARDRAIL, scope="litellm"),
+        name(r"guardrail|execute_guardrail .*", GUARDRAIL, scope="litellm"),
     ),
 )

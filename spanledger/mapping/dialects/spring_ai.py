@@ -21,7 +21,7 @@ DIALECT = Dialect(
     kinds=(
         Kinds(
             "spring.ai.kind",
-            52,
+            29,  # before gen_ai.operation.name, which is `framework` on all of these
             {"chat_client": CHAIN, "advisor": PASS, "tool_call": TOOL, "vector_store": RETRIEVER},
         ),
     ),

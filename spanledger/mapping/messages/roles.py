@@ -59,7 +59,16 @@ _FINISH: Final[dict[str, str]] = {
         "length",
     ),
     **dict.fromkeys(
-        ("tool_call", "tool_calls", "tool-calls", "tool_use", "function_call", "function_calls", "toolcalls"),
+        (
+            "tool_call",
+            "tool_calls",
+            "tool-calls",
+            "tool_use",
+            "function_call",
+            "function_calls",
+            "toolcalls",
+            "tool_execution",  # LangChain4j
+        ),
         "tool_call",
     ),
     **dict.fromkeys(
