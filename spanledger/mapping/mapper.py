@@ -23,7 +23,7 @@ from spanledger.mapping.completion import Conversations, Talk, fill_results, has
 from spanledger.mapping.context import Deployment, context_of
 from spanledger.mapping.cost import PriceList
 from spanledger.mapping.derived import ToolCalls
-from spanledger.mapping.dialects.base import LLM, MERGE, WRAP
+from spanledger.mapping.dialects.base import LLM, MERGE, PASS, WRAP
 from spanledger.mapping.draft import Draft, draft_of
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.framework_answers import Answers, Told, TraceAnswers
@@ -152,6 +152,8 @@ class Mapper:
         """Records that these items make or change. `now_ns` is when they were received; it only ages the memory."""
         records: list[Record] = []
         touched: dict[str, set[str]] = {}
+        affected_too: set[str] = set()
+        """Traces that others bear on."""
         deployments: dict[int, Deployment] = {}
         told: list[Value] = []
         for item in items:
@@ -175,13 +177,17 @@ class Mapper:
             trace_id, span_ids = touched.popitem()
             trace = self._traces[project_id, trace_id]
             trace.touched_ns = max(trace.touched_ns, now_ns)
-            changed, affected = self._resolve(project_id, trace_id, trace, span_ids, deployments)
+            changed, affected = self._resolve(
+                project_id, trace_id, trace, span_ids, deployments, is_affected=trace_id in affected_too
+            )
+            affected_too.discard(trace_id)
             records.extend(changed)
             if trace.items > self._limits.max_items_per_trace:
                 self._forget((project_id, trace_id), trace)
             for other in affected:
                 if (project_id, other) in self._traces:
                     touched.setdefault(other, set())
+                    affected_too.add(other)
         self._evict(now_ns)
         return records
 
@@ -269,12 +275,20 @@ class Mapper:
                 changed.update(trace.answers.get(response_id, ()))
 
     def _resolve(
-        self, project_id: str, trace_id: str, trace: _Trace, span_ids: set[str], deployments: dict[int, Deployment]
+        self,
+        project_id: str,
+        trace_id: str,
+        trace: _Trace,
+        span_ids: set[str],
+        deployments: dict[int, Deployment],
+        *,
+        is_affected: bool,
     ) -> tuple[list[Record], set[str]]:
-        """Records of a trace that changed, and other traces that bear on it: they lost the billing of a model call
-        to this one, or asked for a tool call whose result stands here."""
-        for span_id in span_ids:
-            self._redraft(project_id, trace, span_id, deployments)
+        """Records of a trace that changed, and other traces that it bears on: they lost the billing of a model call
+        to this one, or asked for a tool call whose result stands here. `is_affected` where another bears on it."""
+        bearing = [span_id for span_id in span_ids if self._redraft(project_id, trace, span_id, deployments)]
+        if not bearing and not is_affected:
+            return [], set()
         if trace.has_parts:
             neighbours = _neighbours(trace, span_ids)
             for span_id in neighbours:
@@ -327,10 +341,12 @@ class Mapper:
         changed.extend(_threads(project_id, given, runs))
         return changed, affected
 
-    def _redraft(self, project_id: str, trace: _Trace, span_id: str, deployments: dict[int, Deployment]) -> None:
+    def _redraft(self, project_id: str, trace: _Trace, span_id: str, deployments: dict[int, Deployment]) -> bool:
+        """Draft a span anew; whether that bears on any run. Most spans of a service do not: requests and queries with
+        nothing below them, which say nothing of who asked."""
         span = trace.spans.get(span_id)
         if span is None:
-            return
+            return False
         events = span.events if trace.logs is None else [*span.events, *_log_events(trace, trace.logs, span)]
         whole, plain = span, events
         if events:
@@ -354,6 +370,8 @@ class Mapper:
             trace.below.setdefault(draft.parent_span_id, set()).add(span_id)
         self._grow(trace, size_of_run(draft.run) - (size_of_run(held.run) if held is not None else 0))
         trace.drafts[span_id] = draft
+        is_mute = draft.kind == PASS and draft.context.user_id is None and draft.context.session_id is None
+        return not is_mute or held is not None or trace.logs is not None or bool(trace.below.get(span_id))
 
     def _grow(self, trace: _Trace, size: int) -> None:
         trace.size += size

@@ -28,7 +28,13 @@ GENEROUS = 1.5
 
 def lines_run(items: Sequence[Item]) -> int:
     """Lines of Python that a fresh mapper executes for one request."""
-    ledger, count = Ledger(chat()), 0
+    ledger = Ledger(chat())
+    return lines_of(lambda: ledger.add(*items))
+
+
+def lines_of(work: Callable[[], object]) -> int:
+    """Lines of Python that are executed for it."""
+    count = 0
 
     def trace(frame: FrameType, what: str, _: Any) -> Any:
         nonlocal count
@@ -38,7 +44,7 @@ def lines_run(items: Sequence[Item]) -> int:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        ledger.add(*items)
+        work()
     finally:
         sys.settrace(before)
     return count
@@ -181,6 +187,14 @@ def tool_spans_alike_beside_calls_without(n: int) -> list[Item]:
 def test_python_does_as_much_more_as_there_are_more_spans(items: Callable[[int], list[Item]]) -> None:
     small, large = lines_run(items(SMALL)), lines_run(items(LARGE))
     assert large < small * LARGE / SMALL * GENEROUS
+
+
+def test_noise_below_a_call_costs_the_same_however_many_runs_its_trace_has() -> None:
+    def lines(runs: int) -> int:
+        ledger = Ledger(*(chat(id=i) for i in range(1, runs)))
+        return lines_of(lambda: ledger.add(infrastructure(id=runs, parent=1)))
+
+    assert lines(LARGE) == lines(SMALL)
 
 
 def tags(n: int) -> list[Item]:
