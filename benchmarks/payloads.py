@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ RECORDED = Path(__file__).parent.parent / "tests" / "corpus"
 _START = 1_772_359_200_000_000_000
 _WORDS = ("order", "status", "shipped", "naïve", "façade", "注文", "доставка", "customer", "please", "because")
 _SERIES = 1_000_000
+_ID = re.compile(rb"(chatcmpl-|resp_|msg_|call_|toolu_)[\w-]{6}(?=[\w-]{10})")
+"""The beginning of an id that a provider made: of a response, a message, a tool call."""
 _SERVICE = {"service.name": "benchmark", "service.version": "1.4.2"}
 
 Source = tuple[Resource, InstrumentationScope, Span]
@@ -85,25 +88,26 @@ def _mix(requests: int, spans: int, sources: Iterator[Source]) -> Mix:
 
 
 def _recorded_spans(series: int) -> Iterator[Source]:
-    """Endless. Each turn gives the traces other ids and other times, so that no span is the repetition of one."""
-    requests = [
-        ExportTraceServiceRequest.FromString(file.read_bytes()) for file in sorted(RECORDED.glob("*/traces-*.pb"))
-    ]
+    """Endless. Each turn has traces, responses, tool calls and times of its own: one response told by many traces at
+    once would be another load, of calls to be billed once."""
+    bodies = [file.read_bytes() for file in sorted(RECORDED.glob("*/traces-*.pb"))]
     for turn in itertools.count(series * _SERIES + 1):
-        for request in requests:
+        later = turn * 1_000_000 + turn % _SERIES * 10_000_000_000
+        for body in bodies:
+            request = ExportTraceServiceRequest.FromString(_ID.sub(rb"\g<1>%06x" % (turn % 2**24), body))
             for group in request.resource_spans:
                 resource = group.resource
                 for scope_group in group.scope_spans:
                     scope = scope_group.scope
                     for span in scope_group.spans:
-                        copy = Span()
-                        copy.CopyFrom(span)
-                        copy.trace_id = bytes(
+                        span.trace_id = bytes(
                             a ^ b for a, b in zip(span.trace_id, turn.to_bytes(16, "big"), strict=True)
                         )
-                        copy.start_time_unix_nano += turn * 1_000_000
-                        copy.end_time_unix_nano += turn * 1_000_000
-                        yield resource, scope, copy
+                        span.start_time_unix_nano += later
+                        span.end_time_unix_nano += later
+                        for event in span.events:
+                            event.time_unix_nano += later
+                        yield resource, scope, span
 
 
 def _built_spans(series: int, attributes: Callable[[random.Random], tuple[str, dict[str, Any]]]) -> Iterator[Source]:
