@@ -22,7 +22,13 @@ from spanledger.access.authenticator import Authenticator
 from spanledger.api.writers import Writers
 from spanledger.config import ComponentId, Config, InvalidConfiguration, Kind, Problem
 from spanledger.config.components import Registry
-from spanledger.config.pipeline import delivery_settings, in_flight_bytes, pipeline_settings, signals_of_exporter
+from spanledger.config.pipeline import (
+    delivery_settings,
+    in_flight_bytes,
+    pipeline_settings,
+    signals_of_exporter,
+    tables_delivery,
+)
 from spanledger.config.registry import COMPONENTS
 from spanledger.config.rules import (
     API,
@@ -86,6 +92,11 @@ def to_protobuf(signal: Signal, encoding: Encoding, body: bytes) -> bytes:
     return bytes(parse(signal, encoding, body).SerializeToString())
 
 
+def parse_protobuf(signal: Signal, body: bytes) -> Any:
+    """`spanledger.exporters.clickhouse.otel.exporter.Parse`."""
+    return parse(signal, Encoding.PROTOBUF, body)
+
+
 class Service:
     """Everything that a configuration asks for, in one process."""
 
@@ -139,6 +150,11 @@ class Service:
             if self._is_raw(id_):
                 routes = self._routes(id_, given)
                 delivery |= dict.fromkeys(routes, delivery[str(id_)])
+                raw |= routes
+            elif (also := self._registry[Kind.EXPORTERS][id_.type].also_raw(given)) is not None:
+                make = partial(also, given, parse_protobuf)
+                routes = routes_of(str(id_), make, sorted(signals_of_exporter(config, id_)))
+                delivery |= dict.fromkeys(routes, tables_delivery(config, id_))
                 raw |= routes
         return Pipeline(
             self._log(settings),
@@ -519,8 +535,10 @@ class Service:
                 if self._is_raw(id_):
                     for signal in signals:
                         collect.add_exporter(samples, str(id_), {signal}, status, f"{id_}:{signal}")
-                else:
-                    collect.add_exporter(samples, str(id_), signals, status, str(id_))
+                    continue
+                collect.add_exporter(samples, str(id_), signals, status, str(id_))
+                for signal in signals:  # of the tables beside the records, where there are such
+                    collect.add_exporter(samples, f"{id_}:{signal}", {signal}, status, f"{id_}:{signal}")
         return samples
 
     def endpoints(self) -> dict[str, str]:

@@ -58,6 +58,9 @@ class Component:
     raw: bool = False
     """Of an exporter that passes telemetry on past the mapping, a `spanledger.exporters.raw.RawExporter`; its factory
     is called with the settings and a signal."""
+    also_raw_at: str | None = None
+    """Of an exporter of records that also keeps telemetry as it came where its settings say `otel_tables`: what does
+    that, a `spanledger.exporters.raw.RawExporter`; called with the settings, a parser of bodies and a signal."""
     authenticates: bool = False
     """Of an extension that `auth` may name, a `spanledger.access.authenticator.Authenticator`."""
 
@@ -71,6 +74,10 @@ class Component:
     def factory(self) -> Any:
         """The class or function that builds it."""
         return load(self.factory_at) if self.factory_at else None
+
+    def also_raw(self, settings: Any) -> Any:
+        """What is at `also_raw_at`, None where the settings do not ask for it."""
+        return load(self.also_raw_at) if self.also_raw_at and settings.otel_tables else None
 
     @property
     def store(self) -> Any:

@@ -40,6 +40,9 @@ _RECORDS_SHARE: Final = 2
 _RAW_BUFFER: Final = 16 << 20
 """Bytes of bodies that wait to be passed on; more is in the log, where it is read from anyway."""
 
+_TABLES_BATCH: Final = 8 << 20
+"""Bytes of bodies in one write to tables: some thousand spans, which is what ClickHouse wants of an insert."""
+
 _IN_FLIGHT_SHARE: Final = 16
 """A sixteenth is for requests on their way in, for each listener; there are two with the default configuration."""
 
@@ -79,6 +82,13 @@ def delivery_settings(config: Config) -> dict[ComponentId, DeliverySettings]:
             delivery = delivery.model_copy(update={"buffer_bytes": min(delivery.buffer_bytes, share)})
         found[id_] = delivery
     return found
+
+
+def tables_delivery(config: Config, exporter: ComponentId) -> DeliverySettings:
+    """Settings of the delivery of bodies to the tables of an exporter of records."""
+    settings = config.components[Kind.EXPORTERS][exporter]
+    section = settings if isinstance(settings, DeliverySection) else DeliverySection()
+    return _raw_delivery(section, delivery_settings(config)[exporter], _TABLES_BATCH)
 
 
 def _raw_delivery(section: DeliverySection, delivery: DeliverySettings, batch_bytes: int) -> DeliverySettings:

@@ -91,6 +91,7 @@ COMPONENTS: Final[Registry] = registry(
         "spanledger.exporters.clickhouse:ClickHouseExporter",
         store_at="spanledger.exporters.clickhouse:ClickHouseStore",
         admin_at="spanledger.exporters.clickhouse:ClickHouseAdmin",
+        also_raw_at="spanledger.exporters.clickhouse.otel:OtelTablesExporter",
     ),
     Component(
         Kind.EXPORTERS,

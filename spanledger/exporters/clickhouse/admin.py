@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from spanledger.exporters.clickhouse import erase
 from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.migrations import migrate, pending, statements
+from spanledger.exporters.clickhouse.otel import erase as otel_erase
+from spanledger.exporters.clickhouse.otel import schema as otel_schema
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.clickhouse.tables import Tables
 from spanledger.exporters.migrations import Migration
@@ -21,6 +22,8 @@ from spanledger.exporters.store import Deletion, PendingMigration
 
 _T = TypeVar("_T")
 
+_OTEL_TABLES = Migration(0, "tables of the Collector's exporter", ())
+"""Not numbered: their names are settings, and others may write to them."""
 _MUTATION_SECONDS = 3600.0
 """How long one statement may take: a mutation rewrites parts."""
 
@@ -30,9 +33,7 @@ class ClickHouseAdmin:
 
     def __init__(self, settings: ClickHouseSettings) -> None:
         self.settings = settings
-        parts = urlsplit(settings.endpoint)
-        address = settings.endpoint if parts.scheme == "chdb" else f"{parts.scheme}://{parts.netloc}"
-        self.where = f"database {settings.database} at {address}"
+        self.where = f"database {settings.database} at {settings.address}"
         self._tables = Tables.of(settings)
         self._thread: ThreadPoolExecutor | None = None
         self._connection: Connection | None = None
@@ -59,11 +60,18 @@ class ClickHouseAdmin:
     async def pending(self) -> list[PendingMigration]:
         """See `StoreAdmin.pending`."""
         todo = await self._run(pending, self._open, self.settings)
-        return [PendingMigration(migration, tuple(statements(migration, self.settings))) for migration in todo]
+        found = [PendingMigration(migration, tuple(statements(migration, self.settings))) for migration in todo]
+        if missing := await self._run(self._missing_otel_tables):
+            found.append(PendingMigration(_OTEL_TABLES, tuple(missing)))
+        return found
 
     async def migrate(self) -> list[Migration]:
         """See `StoreAdmin.migrate`."""
-        return await self._run(migrate, self._open, self.settings.model_copy(update={"auto_migrate": True}))
+        done = await self._run(migrate, self._open, self.settings.model_copy(update={"auto_migrate": True}))
+        if await self._run(self._missing_otel_tables):
+            await self._run(otel_schema.create, self._open, self.settings)
+            done.append(_OTEL_TABLES)
+        return done
 
     async def delete(self, what: Deletion) -> int:
         """See `StoreAdmin.delete`."""
@@ -75,17 +83,26 @@ class ClickHouseAdmin:
         """See `StoreAdmin.expire`."""
         return await self._run(self._expire, now_ns)
 
+    def _missing_otel_tables(self) -> list[str]:
+        return otel_schema.pending(self._open, self.settings) if self.settings.otel_tables else []
+
     def _delete(self, what: Deletion) -> int:
         ((runs,),) = self._open.query(f"SELECT count() FROM ({erase.targets(self._tables, what)})")
         if what.run_id is not None or what.user_id is not None:
             self._commands(erase.tombstones(self._tables, what))
+        if self.settings.otel_tables:
+            self._commands(list(otel_erase.deletions(self.settings, what)))
         self._commands(list(erase.deletions(self._tables, what)))
         return int(runs)
 
     def _expire(self, now_ns: int) -> int:
         gone = 0
         for project_id, runs, payloads in limits(self.settings.retention, now_ns):
-            for table, condition, mutation in erase.expirations(self._tables, project_id, runs, payloads):
+            expirations = list(erase.expirations(self._tables, project_id, runs, payloads))
+            bounds = [bound for bound in (runs, payloads) if bound is not None]
+            if self.settings.otel_tables and bounds:  # their rows are contents, too
+                expirations += otel_erase.expirations(self.settings, project_id, max(bounds))
+            for table, condition, mutation in expirations:
                 ((rows,),) = self._open.query(f"SELECT count() FROM {table} WHERE {condition}")
                 if rows:
                     self._commands([mutation])

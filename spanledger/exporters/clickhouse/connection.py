@@ -10,19 +10,20 @@ import os
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.datatypes.registry import get_from_name
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.compression import get_compressor
 
-from spanledger.errors import StoreError
+from spanledger.errors import StoreError, StoreUnavailable
 from spanledger.exporters.clickhouse import embedded
 from spanledger.exporters.clickhouse.cluster import QUERY_SETTINGS
+from spanledger.exporters.clickhouse.endpoint import Server
 from spanledger.exporters.clickhouse.faults import LoginRefused, translate
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.clickhouse.tables import identifier
+from spanledger.settings import parse_duration
 
 _native: ModuleType | None
 try:
@@ -52,7 +53,10 @@ class Connection:
         self.embedded = settings.embedded_path is not None
         self._timeout = timeout
         self._cluster = QUERY_SETTINGS if settings.cluster is not None else {}
-        self._client = _open_embedded(settings) if self.embedded else _open_server(settings, timeout)
+        self._settings = settings
+        self._several = not self.embedded and len(settings.server.servers) > 1
+        self._lost = False
+        self._opened = _open_embedded(settings) if self.embedded else _open_server(settings, timeout)
         try:
             self._check_version()
         except BaseException:
@@ -65,7 +69,7 @@ class Connection:
         try:
             self._client.command(sql, settings={**self._cluster, **(settings or {})})
         except Exception as error:
-            raise translate(error, _verb(sql)) from error
+            raise self._failure(error, _verb(sql)) from error
 
     def query(
         self, sql: str, parameters: Parameters | None = None, settings: Mapping[str, Any] | None = None
@@ -81,7 +85,7 @@ class Connection:
             )
             return [tuple(row) for row in result.result_rows]
         except Exception as error:
-            raise translate(error, _verb(sql)) from error
+            raise self._failure(error, _verb(sql)) from error
 
     def insert(
         self,
@@ -106,7 +110,7 @@ class Connection:
                     settings=dict(settings),
                 )
         except Exception as error:
-            raise translate(error, f"insert into {table}") from error
+            raise self._failure(error, f"insert into {table}") from error
 
     def _insert_block(self, table: str, names: Sequence[str], block: bytes, settings: Mapping[str, Any]) -> None:
         if self.embedded:
@@ -122,12 +126,27 @@ class Connection:
     def close(self) -> None:
         """Close the connection. Never raises."""
         try:
-            self._client.close()
+            self._opened.close()
         except Exception:
             logging.getLogger(__name__).debug("closing failed", exc_info=True)
         finally:
             if self.embedded:
                 embedded.release()
+
+    @property
+    def _client(self) -> Client:
+        """The client; of the first server that answers, where there are several and the last one went away."""
+        if self._lost:
+            fresh = _open_server(self._settings, self._timeout)
+            stale, self._opened, self._lost = self._opened, fresh, False
+            stale.close()
+        return self._opened
+
+    def _failure(self, error: Exception, doing: str) -> StoreError:
+        found = translate(error, doing)
+        if self._several and type(found) is StoreUnavailable and getattr(error, "code", None) is None:
+            self._lost = True
+        return found
 
     def _check_process(self) -> None:
         if self.embedded:
@@ -159,29 +178,42 @@ def _open_embedded(settings: ClickHouseSettings) -> Client:
 
 
 def _open_server(settings: ClickHouseSettings, timeout: float) -> Client:
-    parts = urlsplit(settings.endpoint)
-    secure = parts.scheme == "https"
-    tls = settings.tls
+    """A client of the first server that answers."""
+    servers = settings.server.servers
+    for server in servers[:-1]:
+        try:
+            return _open_at(server, settings, timeout)
+        except StoreUnavailable:
+            continue
+    return _open_at(servers[-1], settings, timeout)
+
+
+def _open_at(server: Server, settings: ClickHouseSettings, timeout: float) -> Client:
+    endpoint, tls = settings.server, settings.tls
+    scheme, where = "https" if endpoint.secure else "http", f"{server.host}:{server.port}"
+    dial_timeout = endpoint.options.get("dial_timeout")
+    connect_timeout = parse_duration(dial_timeout) if dial_timeout else settings.connect_timeout
     for name, path in (("ca_file", tls.ca_file), ("cert_file", tls.cert_file), ("key_file", tls.key_file)):
         if path is not None and not os.access(path, os.R_OK):
             raise StoreError(f"tls::{name}: cannot read {path}")
     try:
         return clickhouse_connect.get_client(
-            interface=parts.scheme,
-            host=parts.hostname,
-            port=parts.port or (8443 if secure else 8123),
-            proxy_path=parts.path.strip("/"),
+            interface=scheme,
+            host=server.host,
+            port=server.port,
+            proxy_path=endpoint.path,
             username=settings.username,
             password=settings.password.get_secret_value(),
-            verify=not tls.insecure_skip_verify,
+            verify=not (tls.insecure_skip_verify or endpoint.option("skip_verify")),
             ca_cert=tls.ca_file,
             client_cert=tls.cert_file,
             client_cert_key=tls.key_file,
             server_host_name=tls.server_name_override,
             # Whole seconds are all the driver takes.
-            connect_timeout=max(1, round(settings.connect_timeout)),
+            connect_timeout=max(1, round(connect_timeout)),
             send_receive_timeout=max(1, round(timeout)) + 5,
             query_retries=0,
+            compress=settings.compression or False,
             autogenerate_session_id=False,
             form_encode_query_params=True,
             client_name="spanledger",
@@ -189,9 +221,9 @@ def _open_server(settings: ClickHouseSettings, timeout: float) -> Client:
             dedicated_pool=True,
         )
     except Exception as error:
-        found = translate(error, f"connect to {parts.scheme}://{parts.netloc}")
+        found = translate(error, f"connect to {scheme}://{where}")
         if isinstance(found, LoginRefused):
-            raise LoginRefused(f"{parts.netloc} refuses the user {settings.username!r} or its password") from error
+            raise LoginRefused(f"{where} refuses the user {settings.username!r} or its password") from error
         raise found from error
 
 

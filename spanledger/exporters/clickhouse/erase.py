@@ -26,7 +26,8 @@ MUTATION: Final = {
     # The runs to delete are found by a query.
     "allow_nondeterministic_mutations": 1,
 }
-_TOMBSTONE: Final = f"{DELETED} = 1 AND version = {LAST_VERSION}"
+TOMBSTONE: Final = f"{DELETED} = 1 AND version = {LAST_VERSION}"
+"""Condition that holds for tombstones."""
 _KEPT: Final = "project_id, run_id, trace_id, span_id, started_at"
 
 
@@ -69,7 +70,7 @@ def deletions(tables: Tables, what: Deletion) -> Iterator[str]:
         for table in TABLES:
             yield f"{tables.alter(table)} DELETE WHERE {project}"
         return
-    dead = f"run_id IN (SELECT run_id FROM {tables.read(RUNS)} WHERE {project} AND {_TOMBSTONE})"
+    dead = f"run_id IN (SELECT run_id FROM {tables.read(RUNS)} WHERE {project} AND {TOMBSTONE})"
     for table in (SCORES, RUN_PAYLOADS, RUNS):
         older = "" if table is SCORES else f" AND version < {LAST_VERSION}"
         yield f"{tables.alter(table)} DELETE WHERE {project}{older} AND {dead}"

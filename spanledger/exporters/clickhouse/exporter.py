@@ -131,5 +131,5 @@ class ClickHouseExporter(Exporter):
         }
 
     def _own_settings(self) -> dict[str, Any]:
-        given = self.settings.insert_settings
+        given = self.settings.statement_settings
         return {name: int(value) if isinstance(value, bool) else value for name, value in given.items()}

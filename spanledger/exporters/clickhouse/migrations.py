@@ -21,7 +21,7 @@ from spanledger.exporters.clickhouse.views import VIEWS, create_view
 from spanledger.exporters.migrations import Migration
 from spanledger.exporters.schema import RUNS, TABLES
 
-_FSYNC: Final = "fsync_after_insert = 1, fsync_part_directory = 1"
+FSYNC: Final = "fsync_after_insert = 1, fsync_part_directory = 1"
 
 
 MIGRATIONS: Final[Sequence[Migration]] = (
@@ -101,11 +101,12 @@ def _applied(connection: Connection, database: str) -> dict[int, str]:
 
 
 def _fill(statement: str, settings: ClickHouseSettings) -> str:
-    extra = f", {_FSYNC}" if _fsync(settings) else ""
+    extra = f", {FSYNC}" if fsync(settings) else ""
     return statement.replace("{database}", identifier(settings.database)).replace("{settings}", extra)
 
 
-def _fsync(settings: ClickHouseSettings) -> bool:
+def fsync(settings: ClickHouseSettings) -> bool:
+    """Whether tables are made to sync what is inserted."""
     # Only for the embedded engine: a server's durability is its operator's choice, often replicas instead.
     return settings.embedded_path is not None and settings.embedded.fsync
 
@@ -126,6 +127,6 @@ def _follow_settings(connection: Connection, settings: ClickHouseSettings) -> No
         if days != wanted:
             change = f"MODIFY TTL {ddl.ttl_expression(table.name, wanted)}" if wanted else "REMOVE TTL"
             connection.command(f"{tables.alter(table)} {change}")
-        if settings.embedded_path is not None and synced != _fsync(settings):
-            change = f"MODIFY SETTING {_FSYNC}" if _fsync(settings) else f"RESET SETTING {_FSYNC.replace(' = 1', '')}"
+        if settings.embedded_path is not None and synced != fsync(settings):
+            change = f"MODIFY SETTING {FSYNC}" if fsync(settings) else f"RESET SETTING {FSYNC.replace(' = 1', '')}"
             connection.command(f"{tables.alter(table)} {change}")
