@@ -43,7 +43,8 @@ async def serve(file: Path, *requests: tuple[str, bytes]) -> dict[str, Any]:
                 async with session.post(f"{url}/v1/{signal}", data=body) as answer:
                     assert answer.status == 200
         await service.pipeline.drained()
-        return service.status()["pipeline"]
+        counts: dict[str, Any] = service.status()["pipeline"]
+        return counts
     finally:
         await service.stop(5)
 
