@@ -19,6 +19,8 @@ _COMMANDS: Final = {
     "print-config": "Print the merged configuration, without secrets.",
     "map": "Print the records that recorded payloads map to.",
     "runs": "Look at runs: a list, or one with its trace.",
+    "usage": "What was used and what it cost: by model, user, tag, over time.",
+    "tail": "Show runs as they arrive.",
     "migrate": "Bring the schema of every store up to date.",
     "queue": "Look at the durable log and its dead letters; deliver again, or give up.",
     "delete": "Delete a run, a user or a project for good.",
@@ -68,6 +70,8 @@ def main() -> None:
     spanledger serve                          receive on 127.0.0.1:4317 (gRPC) and 4318 (HTTP)
     spanledger runs                           the newest runs
     spanledger runs show ID                   one run with its trace
+    spanledger tail                           runs as they arrive
+    spanledger usage --by user                what was used, and what it cost
     """
 
 

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from spanledger.cli import main
 from spanledger.config import default_text, load_config
 from spanledger.config.rules import listeners
 from tests.cli.serving import Serving, serving, span_body
@@ -69,7 +71,10 @@ def running(folder: Path) -> Iterator[Serving]:
         yield process
 
 
-@pytest.mark.parametrize("command", [c for c in OURS if not c.startswith((f"{PROGRAM} runs", f"{PROGRAM} serve"))])
+READING = tuple(f"{PROGRAM} {name}" for name in ("runs", "usage", "tail"))
+
+
+@pytest.mark.parametrize("command", [c for c in OURS if not c.startswith((*READING, f"{PROGRAM} serve"))])
 def test_a_command_of_ours_works(command: str, folder: Path) -> None:
     line = command.replace(PROGRAM, f"{shlex.quote(sys.executable)} -P -m spanledger")
     done = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True)  # noqa: S602
@@ -77,13 +82,14 @@ def test_a_command_of_ours_works(command: str, folder: Path) -> None:
     assert done.stdout or ">" in command
 
 
-@pytest.mark.parametrize("command", [c for c in OURS if c.startswith(f"{PROGRAM} runs")])
-def test_runs_shows_what_is_there(command: str, running: Serving) -> None:
+@pytest.mark.parametrize("command", [c for c in OURS if c.startswith(READING)])
+def test_commands_that_read_show_what_is_there(command: str, running: Serving) -> None:
     api = address_of(running, "api")
     run_id = re.search(r'"run_id": "([^"]+)"', runs(api, "--json").output)
     assert run_id
-    arguments = [run_id[1] if word == "ID" else word for word in shlex.split(command)[2:]]
-    result = runs(api, *arguments)
+    words = [run_id[1] if word == "ID" else word for word in shlex.split(command)[1:]]
+    once = ["--once"] if words[0] == "tail" else []
+    result = CliRunner().invoke(main, [*words, *once, "--api", api])
     assert result.exit_code == 0, result.stderr
     assert "gpt-4o-mini" in result.output or "no runs" in result.output
 

@@ -81,6 +81,10 @@ class ApiClient:
         """Counts, tokens and cost over the runs that match."""
         return self._get("/v1/runs/usage", filters or {})
 
+    def analytics(self, parameters: Mapping[str, FilterValue]) -> Json:
+        """`totals`, `groups` and `series`. Parameters as in `GET /v1/analytics`."""
+        return self._get("/v1/analytics", parameters)
+
     def _get(self, path: str, query: Mapping[str, FilterValue] | None = None) -> Json:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         target = self._base + path + (f"?{urlencode(given, doseq=True)}" if given else "")

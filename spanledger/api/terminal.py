@@ -35,8 +35,8 @@ _WIDE: Final = 110
 """Columns from which user and session are shown, where any run has one."""
 _WHOLE_IDS: Final = 150
 """Columns from which ids are shown in full."""
-_MARKS: Final = {"error": ("✗", "red"), "cancelled": ("⊘", "yellow"), "started": ("…", "yellow")}
-_TYPES: Final = {"llm": "green", "agent": "magenta", "tool": "yellow", "chain": "blue", "retriever": "cyan"}
+MARKS: Final = {"error": ("✗", "red"), "cancelled": ("⊘", "yellow"), "started": ("…", "yellow")}
+TYPES: Final = {"llm": "green", "agent": "magenta", "tool": "yellow", "chain": "blue", "retriever": "cyan"}
 
 
 def runs_table(runs: Sequence[Json], *, now_ns: int, width: int) -> RenderableType:
@@ -62,12 +62,12 @@ def runs_table(runs: Sequence[Json], *, now_ns: int, width: int) -> RenderableTy
 
 
 def _row(run: Json, now_ns: int, width: int) -> list[Text]:
-    mark, style = _MARKS.get(run["status"], ("", ""))
+    mark, style = MARKS.get(run["status"], ("", ""))
     return [
         text(run["run_id"] if width >= _WHOLE_IDS else run["run_id"][:SHORT_ID], "dim"),
-        text(run["type"], _TYPES.get(run["type"], "")),
+        text(run["type"], TYPES.get(run["type"], "")),
         _one_line(f"{mark} {run['name']}" if mark else run["name"], style),
-        _one_line(_model_beside_name(run)),
+        _one_line(model_beside_name(run)),
         text(figures.tokens(run)),
         text(figures.cost(run)),
         text(figures.duration(run["duration_ns"])),
@@ -124,12 +124,12 @@ def trace_tree(runs: Sequence[Json], *, current: str | None = None, with_content
 
 
 def _branch(run: Json, *, marked: bool) -> Text:
-    mark, style = _MARKS.get(run["status"], ("", ""))
+    mark, style = MARKS.get(run["status"], ("", ""))
     label = text("▶ " if marked else "", "bold")
-    label.append_text(text(run["type"], _TYPES.get(run["type"], "")))
+    label.append_text(text(run["type"], TYPES.get(run["type"], "")))
     label.append_text(_one_line(f" {f'{mark} ' if mark else ''}{run['name']}", f"bold {style}" if marked else style))
     facts = [
-        _model_beside_name(run),
+        model_beside_name(run),
         figures.tokens(run),
         figures.cost(run),
         figures.duration(run["duration_ns"]),
@@ -144,14 +144,15 @@ def _said(run: Json) -> Iterator[RenderableType]:
     yield from contents("output", run["output"])
 
 
-def _model_beside_name(run: Json) -> str:
+def model_beside_name(run: Json) -> str:
+    """The model, where it is not the name already."""
     model = run["model"] or run["request_model"] or ""
     return "" if model == run["name"] else model
 
 
 def _page(run: Json, related: Sequence[Json], scores: Sequence[Json]) -> Iterator[RenderableType]:
-    mark, style = _MARKS.get(run["status"], ("✓", "green"))
-    title = text(f"{mark} ", style).append_text(text(run["type"], _TYPES.get(run["type"], "")))
+    mark, style = MARKS.get(run["status"], ("✓", "green"))
+    title = text(f"{mark} ", style).append_text(text(run["type"], TYPES.get(run["type"], "")))
     title.append_text(_one_line(f" {run['name']}", "bold"))
     yield title
     yield _facts(_header(run))

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from os import environ
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from spanledger.commands.options import moment
+from spanledger.commands.reading import (
+    API,
+    API_HELP,
+    api_option,
+    client,
+    filter_options,
+    filters,
+    print_json,
+    since,
+    told,
+)
 
 if TYPE_CHECKING:
     from spanledger.api.client import ApiClient
 
-_API_HELP = "Where the API of a running spanledger is."
-_api = click.option(
-    "--api",
-    default="http://127.0.0.1:3333",
-    envvar="SPANLEDGER_API",
-    show_default=True,
-    show_envvar=True,
-    metavar="URL",
-    help=_API_HELP,
-)
-_KEY = "SPANLEDGER_KEY"
 _json = click.option("--json", "as_json", is_flag=True, help="JSON as the API gave it, for programs.")
 
 
 @click.group(invoke_without_command=True)
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="llm, tool, agent, chain, … Repeatable.")
-@click.option("--model", "models", multiple=True, metavar="MODEL", help="The model that answered. Repeatable.")
-@click.option("--user", "users", multiple=True, metavar="ID", help="User id. Repeatable.")
-@click.option("--session", "sessions", multiple=True, metavar="ID", help="Session id. Repeatable.")
-@click.option("--status", "statuses", multiple=True, metavar="STATUS", help="success, error, cancelled, started.")
-@click.option("--since", metavar="TIME", help="Started since: 30m, 2h, 7d ago, or a time like 2026-03-01T10:00:00Z.")
+@filter_options
+@click.option(
+    "--since", "started", metavar="TIME", help="Started since: 30m, 2h, 7d ago, or a time like 2026-03-01T10:00:00Z."
+)
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="Runs to show.")
 @_json
-@_api
+@api_option
 @click.pass_context
-def runs(
-    ctx: click.Context,
-    types: tuple[str, ...],
-    models: tuple[str, ...],
-    users: tuple[str, ...],
-    sessions: tuple[str, ...],
-    statuses: tuple[str, ...],
-    since: str | None,
-    limit: int,
-    as_json: bool,
-    api: str,
-) -> None:
+def runs(ctx: click.Context, /, started: str | None, limit: int, as_json: bool, api: str, **given: Any) -> None:
     """Show the newest runs of a running spanledger, newest first.
 
     A run must pass every filter that is given; of several values of one it needs one. Where the API asks for keys, the
@@ -66,24 +50,17 @@ def runs(
         return
     import time
 
-    from spanledger.api.client import ApiClient, ApiError
+    from spanledger.api.client import ApiError
 
     now_ns = time.time_ns()
-    filters: dict[str, str | tuple[str, ...] | None] = {
-        "type": types,
-        "model": models,
-        "user": users,
-        "session": sessions,
-        "status": statuses,
-        "from": None if since is None else moment(since, now_ns, "--since"),
-    }
+    asked = filters(given) | {"from": since(started, now_ns)}
     try:
-        with ApiClient(api, key=environ.get(_KEY)) as client:
-            page = client.runs(limit=limit, filters={name: value for name, value in filters.items() if value})
+        with client(api) as reader:
+            page = reader.runs(limit=limit, filters=asked)
     except ApiError as error:
-        raise _told(error) from error
+        raise told(error) from error
     if as_json:
-        _print_json(page)
+        print_json(page)
         return
     from rich.console import Console
 
@@ -96,7 +73,7 @@ def runs(
 @runs.command()
 @click.argument("run_id", metavar="ID")
 @_json
-@click.option("--api", envvar="SPANLEDGER_API", metavar="URL", help=_API_HELP)
+@click.option("--api", envvar="SPANLEDGER_API", metavar="URL", help=API_HELP)
 @click.pass_obj
 def show(given: str | None, run_id: str, as_json: bool, api: str | None) -> None:
     """Show one run: messages, usage, cost, parameters, and its trace.
@@ -107,18 +84,18 @@ def show(given: str | None, run_id: str, as_json: bool, api: str | None) -> None
     spanledger runs show 0f3a9c12
     spanledger runs show 0f3a9c12-6e8d-8a51-9c7b-2f4e6a8c0d1e --json
     """
-    from spanledger.api.client import ApiClient, ApiError
+    from spanledger.api.client import ApiError
 
     try:
-        with ApiClient(api or given or "http://127.0.0.1:3333", key=environ.get(_KEY)) as client:
-            whole = _whole_id(client, run_id)
-            run = client.run(whole)
+        with client(api or given or API) as reader:
+            whole = _whole_id(reader, run_id)
+            run = reader.run(whole)
             if as_json:
-                _print_json(run)
+                print_json(run)
                 return
-            related, scores = client.related(whole), client.scores(whole)
+            related, scores = reader.related(whole), reader.scores(whole)
     except ApiError as error:
-        raise _told(error) from error
+        raise told(error) from error
     from rich.console import Console
 
     from spanledger.api.terminal import run_page
@@ -126,27 +103,14 @@ def show(given: str | None, run_id: str, as_json: bool, api: str | None) -> None
     Console().print(run_page(run, related, scores))
 
 
-def _whole_id(client: ApiClient, beginning: str) -> str:
+def _whole_id(reader: ApiClient, beginning: str) -> str:
     """The id that begins so among the newest runs; the text itself when it is as long as an id."""
     if len(beginning) >= 36:
         return beginning
-    newest = [run["run_id"] for run in client.runs(limit=500)["data"]]
+    newest = [run["run_id"] for run in reader.runs(limit=500)["data"]]
     found = [run_id for run_id in newest if run_id.startswith(beginning.lower())]
     if len(found) == 1:
         return str(found[0])
     if found:
         raise click.ClickException(f"{len(found)} runs begin with {beginning}: {', '.join(found[:5])}")
     raise click.ClickException(f"none of the newest {len(newest)} runs begins with {beginning}; give the whole id")
-
-
-def _told(error: Any) -> click.ClickException:
-    text = str(error)
-    if error.status is None and "cannot reach" in text:
-        text += "\nIs `spanledger serve` running, with the `api` extension? Name another place with --api URL."
-    elif error.status in (401, 403):
-        text += f"\nSet {_KEY} to a private key of the project."
-    return click.ClickException(text)
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
