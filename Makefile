@@ -13,6 +13,8 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 COMPILED := $(shell find spanledger -name '*.pyx')
 # More arguments for the program behind a target: make run ARGS='--config my.yaml', make test ARGS='-k health'.
 ARGS ?=
+# Runs of the ledger that `make bench` asks.
+RUNS ?= 100000
 
 .PHONY: help run test lint format e2e faults browser soak fuzz helm bench clean
 
@@ -53,9 +55,10 @@ helm: $(VENV)/.installed-dev ## Render the chart, start what it configures, inst
 	@tests/peers/kubernetes/build.sh || echo 'Tests that need what could not be built are skipped.' >&2
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m helm tests/helm $(ARGS)
 
-bench: $(VENV)/.installed-dev ## Measure CPU time per span; ARGS="--json FILE" keeps the figures
+bench: $(VENV)/.installed-dev ## Measure CPU time per span; ARGS="--json FILE" keeps the figures (RUNS=1000000: full ledger)
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 	@$(BIN)/python -m benchmarks.stores
+	@$(BIN)/python -m benchmarks.ledger --runs $(RUNS)
 
 clean: ## Remove the virtual environment and caches, never ./data
 	rm -rf $(VENV) $(COMPILED:.pyx=.*.so) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

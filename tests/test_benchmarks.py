@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
 
 
@@ -18,3 +20,16 @@ def test_the_benchmark_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     assert set(found) == {"A", "B", "C", "L"}
     assert set(found["A"]["us_per_span"]) == {"parse", "walk", "decode", "json", "map", "encode"}
     assert sum(found["A"]["share"].values()) > 0.9
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("store", ["clickhouse", "postgres"])
+def test_the_ledger_is_asked_everything(store: str, tmp_path: Path) -> None:
+    file = tmp_path / "ledger.json"
+    options = ["--runs", "2000", "--repeat", "1", "--store", store, "--json", str(file)]
+    command = [sys.executable, "-m", "benchmarks.ledger", *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=RUN.parent.parent)
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = json.loads(file.read_text())
+    assert found["runs"] == 2000
+    assert {"list: newest", "detail: run", "analytics: threads"} < set(found["answers"][store])
