@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from spanledger.errors import PayloadError
 from spanledger.model.received import Encoding, Signal
-from spanledger.processors.base import Processor, ProcessorError
+from spanledger.processors.base import Processor, ProcessorError, Request
 from spanledger.processors.counts import ProcessorCounts
 from spanledger.processors.messages import parse
 from spanledger.processors.walk import count
@@ -26,6 +26,10 @@ class Chain:
         """What the processors leave, as protobuf; None when that is nothing. Raises `PayloadError` for a body that
         they cannot read and one that a processor gives up."""
         request = parse(signal, encoding, body)
+        return bytes(request.SerializeToString()) if self.process(signal, request) else None
+
+    def process(self, signal: Signal, request: Request) -> bool:
+        """Change a request in place; whether anything is left. Raises `PayloadError` where a processor gives up."""
         items = count(signal, request)
         for processor, counts in self._processors:
             counts.incoming += items
@@ -38,5 +42,5 @@ class Chain:
             items = count(signal, request)
             counts.outgoing += items
             if not items:
-                return None
-        return bytes(request.SerializeToString())
+                return False
+        return True

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
+from spanledger.model.client_event import ClientEvent
 from spanledger.model.received import OTLP_ENCODINGS, Decode, Encoding, Intake, Received, Signal
 from spanledger.processors.chain import Chain
+from spanledger.processors.client_events import Shown, encoded
 
 _LARGE_BODY: Final = 256 * 1024
 """Bytes from which a body is processed beside the event loop: some ten milliseconds of work."""
@@ -17,7 +19,7 @@ _LARGE_BODY: Final = 256 * 1024
 
 class ProcessingIntake(Intake):
     """Hands on what the processors of a signal's pipelines leave; what they take away was accepted all the same.
-    They know OTLP: what comes in another encoding passes by them."""
+    They know OTLP: client events are shown to them as spans (`spanledger.processors.client_events`)."""
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class ProcessingIntake(Intake):
     async def accept(self, received: Received) -> int | None:
         """Raises `PayloadError` where a processor gives the request up, and what the intake behind it raises."""
         chain = self._chains.get(received.signal)
-        if chain is None or received.encoding not in OTLP_ENCODINGS:
+        if chain is None:
             return await self._intake.accept(received)
         if len(received.body) < _LARGE_BODY:
             left = self._process(chain, received)
@@ -55,6 +57,8 @@ class ProcessingIntake(Intake):
         self._beside.shutdown(wait=False, cancel_futures=True)
 
     def _process(self, chain: Chain, received: Received) -> Received | None:
+        if received.encoding not in OTLP_ENCODINGS:
+            return _process_events(chain, received)
         body = chain.apply(received.signal, received.encoding, received.body)
         if body is None:
             return None
@@ -62,3 +66,12 @@ class ProcessingIntake(Intake):
         if not decoded.items:
             return None
         return replace(received, encoding=Encoding.PROTOBUF, body=body, items=decoded.items)
+
+
+def _process_events(chain: Chain, received: Received) -> Received | None:
+    events = [item for item in received.items if isinstance(item, ClientEvent)]
+    shown = Shown(received.encoding, events, received.received_ns)
+    if not chain.process(received.signal, shown.request):
+        return None
+    left = shown.left()
+    return replace(received, body=encoded(received.encoding, left), items=left) if left else None

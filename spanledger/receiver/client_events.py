@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
 from spanledger.access.authenticator import Sender
 from spanledger.access.caller import Caller
-from spanledger.errors import PermissionDenied, Unauthenticated
+from spanledger.errors import PayloadError, PermissionDenied, Unauthenticated
 from spanledger.model.client_event import ClientEvent
 from spanledger.model.received import Encoding, Intake, Received, Signal
 from spanledger.receiver.admission import Turnstile
@@ -61,16 +62,37 @@ class ClientEvents:
                 whole = body if len(entries) == len(told) else _body_of(encoding, entries)
                 items = [ClientEvent(encoding, each.body) for each in entries if not each.passed_over]
                 if items:
-                    received = Received(project, Signal.TRACES, encoding, whole, items, received_ns)
-                    await self._intake.accept(received)
-                    sender.charge(len(items), len(whole))
-                    good += len(items)
+                    await self._accept(Received(project, Signal.TRACES, encoding, whole, items, received_ns), entries)
+                    kept = sum(each.error is None and not each.passed_over for each in entries)
+                    sender.charge(kept, len(whole))
+                    good += kept
             if traffic is not None:
                 refused = sum(each.error is not None for each in told)
                 traffic.accept(Signal.TRACES, sender.project_id, good, refused, len(body))
         finally:
             self._turnstile.leave(len(body))
         return {"results": [_result(each) for each in told]}
+
+    async def _accept(self, received: Received, entries: list[Told]) -> None:
+        """Entries of one project. Where a processor gives the request up, each is tried alone, and those that it does
+        not take get the error."""
+        try:
+            await self._intake.accept(received)
+            return
+        except PayloadError as error:
+            if len(received.items) == 1:
+                for each in entries:
+                    if not each.passed_over:
+                        each.error = str(error)
+                return
+        for each in entries:
+            if not each.passed_over:
+                alone = replace(
+                    received,
+                    body=_body_of(received.encoding, [each]),
+                    items=[ClientEvent(received.encoding, each.body)],
+                )
+                await self._accept(alone, [each])
 
     async def _by_project(self, sender: Sender, told: list[Told]) -> dict[str, list[Told]]:
         """Good entries by the project they belong to: the sender's, or that of the key which an event names as its
