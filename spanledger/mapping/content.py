@@ -222,6 +222,8 @@ def _indexed_output(span: Facts, response: Value, warnings: list[str]) -> list[M
 def _completion_output(span: Facts, response: Value, warnings: list[str]) -> list[Message]:
     if span.completion is None:
         return []
+    if isinstance(span.completion, str) and span.completion.startswith('{"rawRequest"'):
+        return []  # OpenRouter's broadcast of a failed request: no answer, but what was asked
     return _body_messages(span.completion, "assistant", shapes.response_messages, "gen_ai.completion", warnings)
 
 
@@ -373,7 +375,7 @@ def tools_of(span: Facts, request: Value, warnings: list[str]) -> list[dict[str,
     for document, keys in (
         (parse_json(span.request_parameters)[1], ("function_tools", "output_tools")),
         (parse_json(span.parameters)[1], ("tools", "functions")),
-        (request, ("tools", "functions", "toolConfig", "tool_config")),
+        (request, ("tools", "functions", "toolConfig", "tool_config", "config")),
     ):
         if not isinstance(document, dict):
             continue

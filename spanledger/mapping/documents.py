@@ -13,7 +13,17 @@ from spanledger.mapping.plain import plain_input, structured, unwrap_result
 from spanledger.model.span import Event, Value
 
 _QUERY_KEYS = ("query", "input", "question", "text", "query_str", "prompt", "search_query")
-_DOCUMENT_KEYS = ("documents", "nodes", "results", "docs", "matches", "output", "source_documents", "retrieved")
+_DOCUMENT_KEYS = (
+    "documents",
+    "nodes",
+    "results",
+    "docs",
+    "matches",
+    "output",
+    "outputs",
+    "source_documents",
+    "retrieved",
+)
 _TEXT_KEYS = (
     "input", "texts", "text", "documents", "content", "inputs", "values", "value", "inputText", "contents", "query",
     "parts",
@@ -118,6 +128,8 @@ def query_of(span: Facts) -> Value:
         if value is not None:
             return value
     value = plain_input(span)
+    if value is None:
+        value = span.rest.get("db.query.text")
     if value is None:
         value = next(iter(_said(span.prompt_indexed, "user")), None)
     for _ in range(3):

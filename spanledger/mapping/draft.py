@@ -38,7 +38,7 @@ from spanledger.mapping.provider import of_provider, provider_of
 from spanledger.mapping.times import duration_of, first_token_ns, tells_stream
 from spanledger.mapping.usage import usage_of
 from spanledger.model.ids import run_id_of_span
-from spanledger.model.records import Cost, Run
+from spanledger.model.records import Cost, Run, RunError
 from spanledger.model.span import SPAN_KINDS, Event, Value
 
 _MODEL_CALLS = (LLM, EMBED, RERANK)
@@ -150,6 +150,8 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         model = of_provider(model, provider, routed=routed)
     dialect = kind.dialect_of_scope(span.scope.name)
     status, error = failure_of(span, events)
+    if status == "success" and isinstance(body, dict) and (code := text(body.get("error_code"))) is not None:
+        status, error = "error", RunError(type=code, message=text(body.get("error_message")))  # ADK
     custom = custom_attributes(span, context.metadata)
     duration = duration_of(span, warnings)
     run = Run(
@@ -420,6 +422,10 @@ def _identity(run: Run, span: Facts) -> None:
 
 
 def _prompt(run: Run, span: Facts) -> None:
+    if "lc_hub_repo" in run.metadata:  # a prompt of LangChain's hub
+        run.prompt = {"name": run.metadata["lc_hub_repo"]}
+        if "lc_hub_commit_hash" in run.metadata:
+            run.prompt["version"] = run.metadata["lc_hub_commit_hash"]
     if vars(span).keys().isdisjoint(_PROMPT_SLOTS):
         return
     prompt: dict[str, Value] = {}

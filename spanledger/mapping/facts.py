@@ -41,6 +41,7 @@ class Facts(Span):
     tool_output: Value = None
     tool_status: Value = None
     tool_failed: Value = None
+    tool_success: Value = None
     step_input: Value = None
 
     # Model call

@@ -12,13 +12,15 @@ _CANCELLED = (
 )  # fmt: skip
 _INTERRUPTED = ("GraphInterrupt", "CallDeferred", "ApprovalRequired", "GraphBubbleUp", "NodeInterrupt", "ParentCommand")
 _EXCEPTION_EVENTS = ("exception", "gen_ai.client.operation.exception")
-_TELLING = ("error_type", "level", "level_number", "tool_status", "tool_failed", "http_status")
+_TELLING = ("error_type", "level", "level_number", "tool_status", "tool_failed", "tool_success", "http_status")
 """Slots that make a failure of what the status of the span does not."""
 
 
 def failure_of(span: Facts, events: list[Event]) -> tuple[str, RunError | None]:
     """(status, error). Status is `success`, `error`, `cancelled` or `started`."""
-    if not events and span.status_code != STATUS_ERROR and vars(span).keys().isdisjoint(_TELLING):
+    if not (events or span.status_code == STATUS_ERROR or "success" in span.rest) and vars(span).keys().isdisjoint(
+        _TELLING
+    ):
         return ("started" if span.end_ns == 0 else "success"), None
     exception = last_exception(events)
     kind, message, stack = None, None, None
@@ -35,6 +37,7 @@ def failure_of(span: Facts, events: list[Event]) -> tuple[str, RunError | None]:
         or (span.status_code != STATUS_OK and (exception is not None or span.error_type is not None))
         or _is_error_level(span)
         or _tool_failed(span)
+        or _agent_failed(span)
         or _http_failed(span)
     )
     if not failed:
@@ -49,6 +52,8 @@ def failure_of(span: Facts, events: list[Event]) -> tuple[str, RunError | None]:
     if code is None and kind is not None and kind.isdigit():
         code = kind
     message = message or text(span.status_text)
+    if message is None and _agent_failed(span):
+        message = text(span.rest.get("error"))
     if message is None and _tool_failed(span):
         message = text(span.tool_output)  # LiveKit: what the tool answered the model is all there is
     error = RunError(type=kind, message=message, code=code, stack=stack or text(span.error_stack))
@@ -76,11 +81,12 @@ def _tool_failed(span: Facts) -> bool:
     status = span.tool_status
     if isinstance(status, str) and status.lower() in ("error", "failed", "failure"):
         return True
-    said = flag(span.tool_failed)
-    if said is None:
-        return False
-    # OpenLIT's gen_ai.tool.execution.success says the opposite of LiveKit's is_error.
-    return (not said) if span.scope.name.startswith("openlit") else said
+    return flag(span.tool_failed) is True or flag(span.tool_success) is False
+
+
+def _agent_failed(span: Facts) -> bool:
+    """Claude Code states `success` on the spans of its requests and tools; for others it is a word of their own."""
+    return span.scope.name.startswith("com.anthropic.claude_code") and flag(span.rest.get("success")) is False
 
 
 def _http_failed(span: Facts) -> bool:

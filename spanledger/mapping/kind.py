@@ -85,6 +85,8 @@ def _lookup(kinds: Kinds, value: Value) -> str | None:
 
 def _infer(span: Facts) -> str | None:
     """What the facts themselves say, where no attribute and no name does."""
+    if span.request_body is not None and _asks_model(span.request_body):
+        return LLM
     model = span.request_model is not None or span.response_model is not None
     messages = (
         span.input_messages is not None
@@ -109,6 +111,12 @@ def _infer(span: Facts) -> str | None:
     if span.workflow_name is not None and span.run_name is not None:
         return CHAIN
     return None
+
+
+def _asks_model(body: Value) -> bool:
+    """Whether a request body is that of a model call: it names a model, or holds a conversation."""
+    document = parse_json(body)[1]
+    return isinstance(document, dict) and not document.keys().isdisjoint(("model", "modelId", "messages", "contents"))
 
 
 _LONGEST_NAME = 256

@@ -11,6 +11,8 @@ DIALECT = Dialect(
         "lmnr.span.output": "raw_output",
         "lmnr.association.properties.user_id": "user_id",
         "lmnr.association.properties.session_id": "session_id",
+        "lmnr.association.properties.rollout_session_id": "session_id",
+        "lmnr.association.properties.environment": "environment",
         "lmnr.association.properties.tags": "tags",
         "lmnr.association.properties.labels": "tags",
         "lmnr.trace.metadata": "meta_document",
@@ -26,7 +28,13 @@ DIALECT = Dialect(
         Kinds(
             "lmnr.span.type",
             70,
-            {"default": CHAIN, "executor": CHAIN, "evaluator": EVALUATOR, "evaluation": EVALUATOR},
+            {
+                "default": CHAIN,
+                "executor": CHAIN,
+                "evaluator": EVALUATOR,
+                "human_evaluator": EVALUATOR,
+                "evaluation": EVALUATOR,
+            },
         ),
     ),
     scopes=("lmnr.",),

@@ -2,6 +2,14 @@
 
 from spanledger.mapping.dialects.base import GUARDRAIL, MERGE, PASS, Dialect, name
 
+_PROVIDERS = (
+    "openai", "azure", "azure_ai", "anthropic", "bedrock", "vertex_ai", "gemini", "groq", "mistral", "cohere",
+    "deepseek", "openrouter", "together_ai", "fireworks_ai", "xai", "ollama", "perplexity", "databricks",
+    "huggingface", "watsonx", "litellm_proxy", "hosted_vllm",
+)  # fmt: skip
+_RAW = {"messages": "prompt", "choices": "completion", "usage": "usage_raw"}
+"""What the span of the raw request tells (`llm.openai.messages`), printed by Python: the last resort."""
+
 DIALECT = Dialect(
     code="litellm",
     title="LiteLLM",
@@ -22,6 +30,11 @@ DIALECT = Dialect(
         "litellm.cost.input": "cost_input",
         "litellm.cost.output": "cost_output",
         "litellm.request.streaming": "streaming",
+        **{f"llm.{provider}.{key}": slot for provider in _PROVIDERS for key, slot in _RAW.items()},
+    },
+    groups={  # an enumeration printed in place of its value
+        "SpanAttributes.LLM_PROMPTS.": "prompt_indexed",
+        "SpanAttributes.LLM_COMPLETIONS.": "completion_indexed",
     },
     scopes=("litellm",),
     names=(

@@ -20,6 +20,8 @@ DIALECT = Dialect(
         "lk.pii.instructions": "system_instructions",
         "lk.instructions": "system_instructions",
         "lk.response.ttft": "ttft_s",
+        "lk.response.ttfb": "ttft_s",
+        "lk.function_tools": "tool_definitions",
         "lk.function_tool.name": "tool_name",
         "lk.function_tool.id": "tool_call_id",
         "lk.pii.function_tool.arguments": "tool_input",

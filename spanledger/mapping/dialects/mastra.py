@@ -22,6 +22,7 @@ DIALECT = Dialect(
         "mastra.tool_call.output": "tool_output",
         "mastra.mcp_tool_call.input": "tool_input",
         "mastra.mcp_tool_call.output": "tool_output",
+        "gen_ai.tool.success": "tool_success",
         "mastra.rag_embedding.input": "embed_input",
         "mastra.rag_embedding.dimensions": "dimensions",
         "mastra.completion_start_time": "first_token_at",

@@ -11,7 +11,7 @@ DIALECT = Dialect(
         "trace.metadata.openrouter.first_token_ms": "ttft_ms",
         "trace.metadata.openrouter.creator_user_id": "user_id",
     },
-    groups={"trace.metadata.": "meta"},
+    groups={"trace.metadata.": "meta", "span.metadata.": "meta"},
     scopes=("openrouter",),
     names=(name(r"generation|provider attempt .*", PASS, scope="openrouter", overrides=True),),
 )

@@ -75,6 +75,9 @@ _OPERATIONS = {
     "delete_memory": TOOL,
     "crawl": TOOL,
     "scrape": TOOL,
+    "extract": TOOL,
+    "create_memory_store": TOOL,
+    "delete_memory_store": TOOL,
     "invoke_agent": AGENT,
     "create_agent": AGENT,
     "agent_call": AGENT,
@@ -104,6 +107,8 @@ _OPERATIONS = {
     "fine_tuning": CHAIN,
     "file": CHAIN,
     "conversation": CHAIN,
+    "transliterate": CHAIN,
+    "language_identification": CHAIN,
 }
 
 DIALECT = Dialect(

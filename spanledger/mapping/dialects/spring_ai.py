@@ -15,6 +15,7 @@ DIALECT = Dialect(
         "spring.ai.chat.client.conversation.id": "session_id",
         "spring.ai.chat.client.advisor.param.chat_memory_conversation_id": "session_id",
         "spring.ai.advisor.name": "component_name",
+        "spring.ai.model.request.tool.names": "tool_definitions",
         "db.vector.query.content": "retrieval_query",
         "db.vector.query.response.documents": "retrieval_documents",
     },

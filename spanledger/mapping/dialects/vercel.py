@@ -2,6 +2,20 @@
 
 from spanledger.mapping.dialects.base import AGENT, CHAIN, EMBED, LLM, RERANK, TOOL, Dialect, Kinds, name
 
+_USAGE = {
+    "inputTokens": "usage_input",
+    "promptTokens": "usage_input",
+    "outputTokens": "usage_output",
+    "completionTokens": "usage_output",
+    "totalTokens": "usage_total",
+    "cachedInputTokens": "usage_cache_read",
+    "inputTokenDetails.cacheReadTokens": "usage_cache_read",
+    "inputTokenDetails.cacheWriteTokens": "usage_cache_write",
+    "reasoningTokens": "usage_reasoning",
+}
+_CALLS = ("stream", "generateText", "streamText", "generateObject", "streamObject")
+"""Prefixes of `*.usage.*`, as Mastra with AI SDK writes them through Laminar."""
+
 DIALECT = Dialect(
     code="vercel",
     title="Vercel AI SDK 3 to 7",
@@ -43,6 +57,7 @@ DIALECT = Dialect(
         "ai.usage.inputTokenDetails.noCacheTokens": "input_token_details",
         "ai.usage.outputTokenDetails.reasoningTokens": "usage_reasoning",
         "ai.usage.reasoningTokens": "usage_reasoning",
+        **{f"{call}.usage.{key}": slot for call in _CALLS for key, slot in _USAGE.items()},
         "ai.response.msToFirstChunk": "ttft_ms",
         "ai.stream.msToFirstChunk": "ttft_ms",
         "ai.toolCall.name": "tool_name",

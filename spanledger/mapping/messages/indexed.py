@@ -222,6 +222,8 @@ def _block(item: Value, has_calls: bool) -> Value:
     kind = block.get("type")
     if kind in ("tool_use", "tool-call") and has_calls:
         return None
+    if kind == "tool_use" and isinstance(block.get("tool_call"), dict):
+        return {"type": "function", **block["tool_call"]}
     if kind == "tool_use" and isinstance(block.get("tool_use"), dict):
         return {**block["tool_use"], "type": "tool_use"}
     if kind == "tool_result" and isinstance(block.get("tool_result"), dict):
