@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from spanledger._version import __version__
 from spanledger.access.authenticator import Authenticator
@@ -35,19 +35,19 @@ from spanledger.config.rules import (
     HEALTH_CHECK,
     MAINTENANCE,
     authenticating,
-    chain_of,
     default_authenticator,
     listeners,
-    on_records,
     readable_exporters,
     store_of_api,
     used,
 )
+from spanledger.config.ways import roads_of
 from spanledger.errors import ConfigError, SpanledgerError, StoreUnavailable
 from spanledger.exporters.base import Exporter
 from spanledger.exporters.rewrite import Rewrite
 from spanledger.exporters.select import Select
 from spanledger.exporters.store import RunStore
+from spanledger.forks import forks_of, record_functions
 from spanledger.maintenance import Kept, Maintenance
 from spanledger.mapping import KEYS, Mapper
 from spanledger.mapping.cost import PriceList
@@ -55,12 +55,11 @@ from spanledger.model.received import Decoded, Encoding, Signal
 from spanledger.pipeline import Log, MemoryLog, Pipeline, create_log
 from spanledger.pipeline.gate import Gate
 from spanledger.pipeline.raw import RawRoute, routes_of
+from spanledger.pipeline.roads import Roads
 from spanledger.pipeline.settings import Durability, PipelineSettings, WhenFull
-from spanledger.processors.base import Processor
-from spanledger.processors.chain import Chain
+from spanledger.processors.fork import Fork
 from spanledger.processors.intake import ProcessingIntake
 from spanledger.processors.messages import parse
-from spanledger.processors.python import load_function
 from spanledger.receiver.client_events import ClientEvents
 from spanledger.receiver.listen import UNIX
 from spanledger.receiver.wire import decode
@@ -73,7 +72,6 @@ from spanledger.workers.take_over import TakeOver, folder_of
 
 logger = logging.getLogger(__name__)
 
-_Made = TypeVar("_Made")
 
 _RUN_KINDS: Final = frozenset({"run", "score", "thread"})
 _DEFAULT_API: Final = "http://127.0.0.1:3333"
@@ -134,7 +132,7 @@ class Service:
         self._take_over: asyncio.Task[None] | None = None
         self._intake: ProcessingIntake | None = None
         self._client_events: ClientEvents | None = None
-        self._chains: dict[Signal, Chain | None] = {}
+        self._forks: dict[tuple[str, Signal], Fork] = {}
         self._readers: MetricsReaders | None = None
         self._has_pipeline = False
         self._not_ready: str | None = "starting"
@@ -146,9 +144,10 @@ class Service:
         exporters = used(config, Kind.EXPORTERS)
         delivery = {str(id_): given for id_, given in delivery_settings(config).items()}
         raw: dict[str, RawRoute] = {}
+        roads = roads_of(config, self._registry)
         for id_, given in exporters.items():
             if self._is_raw(id_):
-                routes = self._routes(id_, given)
+                routes = self._routes(id_, given, roads[id_])
                 delivery |= dict.fromkeys(routes, delivery[str(id_)])
                 raw |= routes
             elif (also := self._registry[Kind.EXPORTERS][id_.type].also_raw(given)) is not None:
@@ -165,6 +164,7 @@ class Service:
             delivery=delivery,
             raw=raw,
             to_protobuf=to_protobuf,
+            roads={str(id_): of for id_, of in roads.items()},
         )
 
     def _fetches(self, receiver: ComponentId) -> bool:
@@ -173,10 +173,11 @@ class Service:
     def _is_raw(self, exporter: ComponentId) -> bool:
         return self._registry[Kind.EXPORTERS][exporter.type].raw
 
-    def _routes(self, id_: ComponentId, settings: Any) -> dict[str, RawRoute]:
+    def _routes(self, id_: ComponentId, settings: Any, roads: Roads) -> dict[str, RawRoute]:
         factory = self._factory(Kind.EXPORTERS, id_)
         try:
-            return routes_of(str(id_), partial(factory, settings), sorted(signals_of_exporter(self._config, id_)))
+            signals = sorted(signals_of_exporter(self._config, id_))
+            return routes_of(str(id_), partial(factory, settings), signals, roads)
         except ConfigError as error:
             path = (Kind.EXPORTERS, str(id_))
             raise InvalidConfiguration([Problem(path, str(error), self._config.origin(*path))]) from error
@@ -196,37 +197,12 @@ class Service:
 
     def _exporter(self, id_: ComponentId, settings: Any) -> Exporter:
         exporter: Exporter = self._factory(Kind.EXPORTERS, id_)(settings)
-        if functions := self._record_functions(id_):
+        if functions := record_functions(self._config, id_):
             exporter = Rewrite(exporter, functions)
         signals = signals_of_exporter(self._config, id_)
         if Signal.METRICS not in signals:
             return Select(exporter, _RUN_KINDS)
         return exporter if len(signals) > 1 else Select(exporter, frozenset({"metric"}))
-
-    def _record_functions(self, exporter: ComponentId) -> list[Callable[..., object]]:
-        """Functions of users for the records of an exporter: those of its pipelines, each once."""
-        named = {
-            id_: None
-            for pipeline in self._config.pipelines.values()
-            if exporter in pipeline.exporters
-            for id_ in pipeline.processors
-            if on_records(self._config, id_)
-        }
-        return [self._of_processor(id_, load_function) for id_ in named]
-
-    def _of_processor(self, id_: ComponentId, make: Callable[[Any], _Made]) -> _Made:
-        """What is made of a processor's settings; a mistake is told with its place."""
-        try:
-            return make(self._config.components[Kind.PROCESSORS][id_])
-        except ConfigError as error:
-            path = (Kind.PROCESSORS, str(id_))
-            raise InvalidConfiguration([Problem(path, str(error), self._config.origin(*path))]) from error
-
-    def _chain(self, signal: Signal) -> Chain | None:
-        """The processors of a signal's pipelines, None without any."""
-        chain = chain_of(self._config, self._registry, signal)
-        made: list[Processor] = [self._of_processor(id_, self._factory(Kind.PROCESSORS, id_)) for id_ in chain]
-        return Chain(made, list(map(str, chain))) if made else None
 
     # Start and stop.
 
@@ -256,10 +232,10 @@ class Service:
                 self._authenticators[""] = self._authenticators[str(default)]
             await self.pipeline.start()
             self._has_pipeline = True
-            self._chains = chains = {signal: self._chain(signal) for signal in Signal}
+            self._forks = forks_of(self._config, self._registry)
             self._intake = ProcessingIntake(
                 self.pipeline.intake,
-                {signal: chain for signal, chain in chains.items() if chain},
+                self._forks,
                 decode_body,
                 self.pipeline.drain_rate,
             )
@@ -282,7 +258,7 @@ class Service:
                 receiver = self._factory(Kind.RECEIVERS, id_)(
                     settings,
                     KEYS,
-                    self._gate,
+                    self._gate.door(str(id_)),
                     self._authenticators,
                     signals=signals,
                     reuse_port=self._worker is not None,
@@ -317,7 +293,7 @@ class Service:
         await self._stop_inside(grace_seconds, log_stays=True)
         self._counted.update(before)
         self._has_pipeline = False
-        self._chains = {}
+        self._forks = {}
 
     async def stop_receivers(self, which: Iterable[ComponentId], grace_seconds: float) -> None:
         """Stop receivers, as in `stop`; what they counted is not forgotten."""
@@ -521,9 +497,12 @@ class Service:
     def _of_the_road(self) -> Samples:
         """Values of what ends when the configuration becomes another."""
         samples = Samples()
-        for signal, chain in self._chains.items():
-            if chain is not None:
-                collect.add_processors(samples, signal, chain.counts)
+        told: set[int] = set()
+        for (_, signal), fork in self._forks.items():
+            if id(fork) not in told:  # receivers may share it
+                told.add(id(fork))
+                for chain in fork.chains():
+                    collect.add_processors(samples, signal, chain.counts)
         for name, authenticator in self._authenticators.items():
             if name:
                 samples.add(declarations.AUTH_REFUSED, getattr(authenticator, "refused", 0), name)

@@ -78,6 +78,7 @@ def test_every_package_has_its_place() -> None:
     on_top = {
         "service",
         "process",
+        "forks",
         "offline",
         "reprice",
         "resolve",

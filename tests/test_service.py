@@ -298,11 +298,3 @@ async def test_a_function_that_is_not_there_is_told_with_its_place(
     service = Service(load_config([file], env={}))
     with pytest.raises(ConfigError, match=r"spanledger\.yaml:6.*own_processor has no maark"):
         await service.start()
-
-
-def test_pipelines_of_a_signal_need_the_same_processors(tmp_path: Path) -> None:
-    file = tmp_path / "spanledger.yaml"
-    text = PROCESSED.format(folder=tmp_path, function="mark")
-    file.write_text(text + "    traces/raw: {receivers: [otlp], exporters: [file]}\n")
-    with pytest.raises(ConfigError, match="the pipelines of traces share one log and need the same processors"):
-        load_config([file], env={})

@@ -141,7 +141,6 @@ class _Checker:
             config = self.pipeline(("service", "pipelines", key), pipeline)
             if id_ is not None:
                 pipelines[id_] = config
-        self.same_receivers(pipelines)
         return Config(
             self.components,
             extensions,
@@ -173,11 +172,22 @@ class _Checker:
             self.add(path, "must have at least one receiver")
         if not section.exporters:
             self.add(path, "must have at least one exporter")
-        return PipelineConfig(
-            self.references((*path, "receivers"), Kind.RECEIVERS, section.receivers),
-            self.references((*path, "processors"), Kind.PROCESSORS, section.processors),
-            self.references((*path, "exporters"), Kind.EXPORTERS, section.exporters),
-        )
+        receivers, sources = self.connected((*path, "receivers"), Kind.RECEIVERS, section.receivers)
+        exporters, targets = self.connected((*path, "exporters"), Kind.EXPORTERS, section.exporters)
+        processors = self.references((*path, "processors"), Kind.PROCESSORS, section.processors)
+        return PipelineConfig(receivers, processors, exporters, sources, targets)
+
+    def connected(
+        self, path: Path, kind: Kind, names: list[str] | None
+    ) -> tuple[tuple[ComponentId, ...], tuple[ComponentId, ...]]:
+        """(components, connectors) of a list that may name both."""
+        found = self.references(path, kind, names)
+        connectors = tuple(id_ for id_ in found if id_ in self.written[Kind.CONNECTORS])
+        for id_ in connectors:
+            if id_ in self.written[kind]:
+                text = f'ambiguous ID: found both "{id_}" {kind.singular} and "{id_}" connector'
+                self.add((Kind.CONNECTORS, self.written[Kind.CONNECTORS][id_]), f"{text}; give one of them a name")
+        return tuple(id_ for id_ in found if id_ not in connectors), connectors
 
     def references(self, path: Path, kind: Kind, names: list[str] | None) -> tuple[ComponentId, ...]:
         """Ids of a list that names components. A pipeline's complaint stands at the pipeline, as in the Collector."""
@@ -192,7 +202,8 @@ class _Checker:
                 self.add(subject, f'references {kind.singular} "{id_}" multiple times', at=place)
                 continue
             found.append(id_)
-            if id_ not in self.written[kind]:
+            may_connect = kind in (Kind.RECEIVERS, Kind.EXPORTERS)
+            if id_ not in self.written[kind] and not (may_connect and id_ in self.written[Kind.CONNECTORS]):
                 configured = self.written[kind].values()
                 self.add(
                     subject,
@@ -203,20 +214,6 @@ class _Checker:
                     did_you_mean=nearest(name, configured),
                 )
         return tuple(found)
-
-    def same_receivers(self, pipelines: dict[PipelineId, PipelineConfig]) -> None:
-        """All receivers write to one durable log, which does not say who received an entry; so pipelines of one signal
-        cannot tell their receivers apart."""
-        first: dict[Signal, PipelineId] = {}
-        for id_, pipeline in pipelines.items():
-            other = first.setdefault(id_.signal, id_)
-            if set(pipelines[other].receivers) != set(pipeline.receivers):
-                self.add(
-                    ("service", "pipelines", str(id_)),
-                    f'must have the same receivers as pipeline "{other}": both write to one log',
-                    found=", ".join(map(str, pipeline.receivers)) or "none",
-                    expected=", ".join(map(str, pipelines[other].receivers)) or "none",
-                )
 
     def identify(self, path: Path, text: str) -> ComponentId | None:
         try:

@@ -43,6 +43,15 @@ class PipelineConfig:
     receivers: tuple[ComponentId, ...]
     processors: tuple[ComponentId, ...]
     exporters: tuple[ComponentId, ...]
+    sources: tuple[ComponentId, ...] = ()
+    """Connectors that it receives from."""
+    targets: tuple[ComponentId, ...] = ()
+    """Connectors that it exports to."""
+
+    @property
+    def connectors(self) -> tuple[ComponentId, ...]:
+        """All connectors that it names."""
+        return self.sources + self.targets
 
 
 @dataclass(frozen=True, slots=True)

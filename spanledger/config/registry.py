@@ -165,6 +165,19 @@ COMPONENTS: Final[Registry] = registry(
         raw=True,
     ),
     Component(
+        Kind.CONNECTORS,
+        "forward",
+        "everything from some pipelines into others",
+        "spanledger.config.connectors:ForwardSettings",
+    ),
+    Component(
+        Kind.CONNECTORS,
+        "routing",
+        "each item into the pipelines whose condition (OTTL) holds for it",
+        "spanledger.config.connectors:RoutingSettings",
+        "spanledger.processors.route:RouteProcessor",
+    ),
+    Component(
         Kind.EXTENSIONS,
         "api",
         "reads runs from a store: GET /v1/runs and GET /v1/runs/{id}",

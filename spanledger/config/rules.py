@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from spanledger.access.settings import AuthSettings
 from spanledger.config.components import Kind, Registry
 from spanledger.config.ids import ComponentId, parse_id
-from spanledger.config.model import Config, PipelineId
+from spanledger.config.model import Config
 from spanledger.config.problem import Problem, nearest, one_of
-from spanledger.model.received import Signal
+from spanledger.config.ways import problems_of_connectors
 from spanledger.receiver.listen import UNIX
 
 FILE_STORAGE = "file_storage"
@@ -33,7 +33,7 @@ def problems_between(config: Config, registry: Registry) -> Iterator[Problem]:
     yield from _storage_of_queues(config)
     yield from _stores_of_apis(config, registry)
     yield from _authenticators(config, registry)
-    yield from _same_chains(config, registry)
+    yield from problems_of_connectors(config)
     yield from _endpoints(config)
     yield from _embedded_stores(config)
     yield from _stores_of_workers(config)
@@ -163,40 +163,6 @@ def _auths(settings: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[s
             yield (*path, name), value
         elif isinstance(value, BaseModel):
             yield from _auths(value, (*path, name))
-
-
-def chain_of(config: Config, registry: Registry, signal: Signal) -> tuple[ComponentId, ...]:
-    """The processors that change telemetry of a signal, in order. The configuration was checked."""
-    return next(iter(_chains(config, registry, signal).values()), ())
-
-
-def _chains(config: Config, registry: Registry, signal: Signal) -> dict[PipelineId, tuple[ComponentId, ...]]:
-    known = registry[Kind.PROCESSORS]
-    return {
-        pipeline_id: tuple(
-            id_ for id_ in pipeline.processors if known[id_.type].factory_at and not on_records(config, id_)
-        )
-        for pipeline_id, pipeline in config.pipelines.items()
-        if pipeline_id.signal is signal
-    }
-
-
-def on_records(config: Config, processor: ComponentId) -> bool:
-    """Whether a processor takes records of the ledger in place of telemetry."""
-    return getattr(config.components[Kind.PROCESSORS].get(processor), "on", None) == "records"
-
-
-def _same_chains(config: Config, registry: Registry) -> Iterator[Problem]:
-    """What is received goes one road, whatever pipelines it belongs to (docs/architecture.md)."""
-    for signal in Signal:
-        chains = list(_chains(config, registry, signal).items())
-        for pipeline_id, chain in chains[1:]:
-            first_id, first = chains[0]
-            if chain != first:
-                path = ("service", "pipelines", str(pipeline_id), "processors")
-                text = f"the pipelines of {signal} share one log and need the same processors, in the same order"
-                expected = f"{', '.join(map(str, first)) or 'none'}, as in {first_id}"
-                yield Problem(path, text, config.origin(*path), ", ".join(map(str, chain)) or "none", expected)
 
 
 def endpoints(settings: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:

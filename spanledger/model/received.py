@@ -55,6 +55,10 @@ class Received:
     items: Sequence[Item]
     received_ns: int
     """Nanoseconds since the Unix epoch, by the receiver's clock."""
+    receiver: str = ""
+    """Id of the receiver that took it in; empty for what no receiver of a pipeline took in."""
+    road: str = ""
+    """Where pipelines fork: ids of those in whose exporters this ends, separated by commas. Empty: in all of them."""
 
 
 class Decode(Protocol):

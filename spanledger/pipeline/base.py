@@ -34,6 +34,8 @@ class Entry:
     signal: Signal
     encoding: Encoding
     body: bytes
+    road: str = ""
+    """As `Received.road`."""
 
     @property
     def size(self) -> int:

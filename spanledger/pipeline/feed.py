@@ -15,9 +15,10 @@ from spanledger.pipeline.base import Entry, Log, Mapper
 from spanledger.pipeline.clock import Clock, sleep
 from spanledger.pipeline.dead_letters import DeadLetter, describe, letter_of_entry, letter_of_item
 from spanledger.pipeline.delivery import Delivery
-from spanledger.pipeline.intake import LogIntake
+from spanledger.pipeline.intake import Holding
 from spanledger.pipeline.log_limit import LogLimit
 from spanledger.pipeline.mapping_counts import MappingCounts
+from spanledger.pipeline.roads import Roads
 from spanledger.pipeline.safe_mapper import SafeMapper
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class Feed:
         new_mapper: Callable[[], Mapper],
         position: int,
         *,
-        intake: LogIntake | None = None,
+        roads: Roads,
+        holding: Holding | None = None,
         leader: Feed | None = None,
         on_left_behind: Callable[[Feed, Delivery[Record]], None] | None = None,
         clock: Clock,
@@ -60,7 +62,8 @@ class Feed:
         self._log = log
         self._decode = decode
         self._mapper = SafeMapper(new_mapper, clock)
-        self._intake = intake
+        self.roads = roads
+        self._holding = holding
         self._leader = leader
         self._on_left_behind = on_left_behind
         self._clock = clock
@@ -69,8 +72,10 @@ class Feed:
         self._wake = asyncio.Event()
         self._limit = LogLimit(clock)
         self._slice = 0
-        if intake is not None:
-            intake.listeners.append(self._wake.set)
+
+    def wake(self) -> None:
+        """There is more in the log."""
+        self._wake.set()
 
     def attach(self, delivery: Delivery[Record]) -> None:
         """Give the records of all further entries to this delivery too; what it was offered already is passed over."""
@@ -89,7 +94,7 @@ class Feed:
         await self._warm_up()
         while not self._arrived:
             await self._room()
-            held = self._intake.take(self.position) if self._intake is not None else None
+            held = self._holding.take(self.position) if self._holding is not None else None
             if held is not None:
                 received = held.received
                 await self._map(
@@ -97,6 +102,8 @@ class Feed:
                 )
             elif self.position < self._end:
                 await self._read_on()
+            elif self._holding is not None and self.position < self._holding.last:
+                self._pass_over(self._holding.last)  # entries of other roads
             else:
                 self._wake.clear()
                 await self._wake.wait()
@@ -112,8 +119,8 @@ class Feed:
     @property
     def _end(self) -> int:
         """How far the log is to be read."""
-        if self._intake is not None:
-            return self._intake.held_from
+        if self._holding is not None:
+            return self._holding.held_from
         return self._leader.position if self._leader is not None else self._log.last_seq
 
     async def _warm_up(self) -> None:
@@ -128,7 +135,7 @@ class Feed:
             except LogError as error:
                 await self._log_failed(error)
                 continue
-            for entry in chunk.entries:
+            for entry in filter(self._takes, chunk.entries):
                 items, _ = await self._beside(entry.size, self._items, entry)
                 await self._beside(entry.size, self._mapper.add, entry.project_id, items, entry.received_ns)
                 await self._yield(entry.size)
@@ -151,15 +158,23 @@ class Feed:
         except LogError as error:
             await self._log_failed(error)
             return
-        for entry in chunk.entries:
+        if strays := self.roads.strays(chunk.entries):
+            await self._log.bury(strays, self._clock)
+        for entry in filter(self._takes, chunk.entries):
             await self._room()
             items, letters = await self._beside(len(entry.body), self._items, entry)
             if letters:
                 await self._log.bury(letters, self._clock)
             await self._map(entry.project_id, entry.signal, items, entry.seq, entry.received_ns, len(entry.body))
+        self._pass_over(chunk.through)
+
+    def _takes(self, entry: Entry) -> bool:
+        return self.roads.take(entry.road)
+
+    def _pass_over(self, through: int) -> None:
         for delivery in self._deliveries:
-            delivery.pass_over(chunk.through)
-        self.position = max(self.position, chunk.through)
+            delivery.pass_over(through)
+        self.position = max(self.position, through)
 
     async def _map(
         self, project_id: str, signal: Signal, items: Sequence[Item], seq: int, received_ns: int, size: int

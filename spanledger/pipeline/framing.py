@@ -4,7 +4,7 @@
 
     magic  description bytes  body bytes  seq  received_ns  crc of the body  crc of all before and the description
     4 s    u32                u32         u64  i64          u32              u32          little-endian, 36 bytes
-    description: signal NUL encoding NUL project, UTF-8
+    description: signal NUL encoding NUL project, UTF-8; where pipelines fork, encoding @ road
     body: as received, uncompressed
 
 Two checksums, because they answer two questions: with a good head the place, the size and the project of an entry are
@@ -86,7 +86,8 @@ Found: TypeAlias = Head | Damage
 
 def frame(entry: Entry, seed: int) -> bytes:
     """Head and description; the body follows them in the file."""
-    description = f"{entry.signal}\0{entry.encoding}\0{entry.project_id}".encode("utf-8", "surrogatepass")
+    road = f"@{entry.road}" if entry.road else ""
+    description = f"{entry.signal}\0{entry.encoding}{road}\0{entry.project_id}".encode("utf-8", "surrogatepass")
     head = _HEAD.pack(_MAGIC, len(description), len(entry.body), entry.seq, entry.received_ns, crc32(entry.body, seed))
     return b"".join((head, _CRC.pack(crc32(description, crc32(head, seed))), description))
 
@@ -95,18 +96,19 @@ def entry_of(head: Head, body: bytes, seed: int) -> Entry:
     """Raises `ValueError` for a body that is not the one written, and for a kind that this version does not know."""
     if crc32(body, seed) != head.body_crc:
         raise ValueError("checksum mismatch: the entry was damaged on disk")
-    signal, encoding, project = described(head)
+    signal, encoding, project, road = described(head)
     try:
-        return Entry(head.seq, head.received_ns, project, Signal(signal), Encoding(encoding), body)
+        return Entry(head.seq, head.received_ns, project, Signal(signal), Encoding(encoding), body, road)
     except ValueError as error:
         raise ValueError(f"the entry cannot be read back: {error}") from error
 
 
-def described(head: Head) -> tuple[str, str, str]:
-    """(signal, encoding, project)."""
+def described(head: Head) -> tuple[str, str, str, str]:
+    """(signal, encoding, project, road)."""
     signal, _, rest = head.description.decode("utf-8", "surrogatepass").partition("\0")
-    encoding, _, project = rest.partition("\0")
-    return signal, encoding, project
+    form, _, project = rest.partition("\0")
+    encoding, _, road = form.partition("@")
+    return signal, encoding, project, road
 
 
 class Window:

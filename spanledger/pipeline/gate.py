@@ -53,6 +53,10 @@ class Gate(Intake):
         if self._behind is not None and self._open.is_set():
             self._behind.check_room(size)
 
+    def door(self, receiver: str) -> Door:
+        """The way in for one receiver."""
+        return Door(self, receiver)
+
     async def accept(self, received: Received) -> int | None:
         """As the intake behind."""
         if not self._open.is_set():
@@ -71,3 +75,20 @@ class Gate(Intake):
             self._inside -= 1
             if not self._inside:
                 self._empty.set()
+
+
+class Door(Intake):
+    """Notes which receiver took a request in: pipelines may tell them apart."""
+
+    def __init__(self, gate: Gate, receiver: str) -> None:
+        self._gate = gate
+        self._receiver = receiver
+
+    def check_room(self, size: int | None) -> None:
+        """As the gate."""
+        self._gate.check_room(size)
+
+    async def accept(self, received: Received) -> int | None:
+        """As the gate."""
+        received.receiver = self._receiver
+        return await self._gate.accept(received)

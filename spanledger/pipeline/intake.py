@@ -11,6 +11,7 @@ from typing import Final
 from spanledger.errors import Overloaded, SpanledgerError
 from spanledger.model.received import Intake, Received, Signal
 from spanledger.pipeline.base import Committed, Log
+from spanledger.pipeline.roads import EVERYTHING, Roads
 
 _STOPPING_DELAY: Final = 2.0
 """Seconds after which a sender should try again while this process stops: another replica may answer at once, and a
@@ -20,23 +21,72 @@ restart takes about as long."""
 @dataclass(frozen=True, slots=True)
 class _Held:
     previous: int
-    """Place of the entry committed before this one: nothing lies between them."""
+    """Place of the entry committed before this one: nothing lies between them for the same mapping."""
     committed: Committed
 
 
+class Holding:
+    """A bounded part of what was committed, in log order, still decoded, for one mapping."""
+
+    def __init__(self, max_bytes: int, roads: Roads = EVERYTHING) -> None:
+        """`roads`: which entries the mapping takes."""
+        self._max_bytes = max_bytes
+        self.roads = roads
+        self._held: deque[_Held] = deque()
+        self._bytes = 0
+        self._own = 0
+        """Place of the last entry for this mapping."""
+        self.last = 0
+        """Place of the last entry."""
+
+    def follow(self, last: int) -> None:
+        """The end of the log is here."""
+        self._own = self.last = last
+
+    def take(self, after: int) -> Committed | None:
+        """The entry for this mapping that follows `after`, when it is held; else the log has to be read, up to
+        `held_from`."""
+        held = self._held
+        while held and held[0].committed.seq <= after:
+            self._release()
+        if held and held[0].previous <= after:
+            return self._release()
+        return None
+
+    @property
+    def held_from(self) -> int:
+        """Place up to which nothing is held: that of the last entry for this mapping, or of the one before the first
+        that is held."""
+        return self._held[0].previous if self._held else self._own
+
+    def add(self, entry: Committed) -> None:
+        """The next entry of the log."""
+        self.last = entry.seq
+        if entry.received.road and not self.roads.take(entry.received.road):
+            return
+        size = len(entry.received.body)
+        # When there is no room the newest is let go: the mapping needs the oldest next.
+        if self._bytes + size <= self._max_bytes:
+            self._held.append(_Held(self._own, entry))
+            self._bytes += size
+        self._own = entry.seq
+
+    def _release(self) -> Committed:
+        committed = self._held.popleft().committed
+        self._bytes -= len(committed.received.body)
+        return committed
+
+
 class LogIntake(Intake):
-    """Appends to the log, and holds a bounded part of what was committed, in log order, for the mapping.
+    """Appends to the log, and gives what was committed to those who hold some of it.
 
     The log itself says what was committed, not the caller of `append`: that one may have been cancelled because its
     client hung up, and its entry is in the log all the same.
     """
 
-    def __init__(self, log: Log, max_bytes: int) -> None:
+    def __init__(self, log: Log) -> None:
         self._log = log
-        self._max_bytes = max_bytes
-        self._held: deque[_Held] = deque()
-        self._held_bytes = 0
-        self._last = 0
+        self.holdings: list[Holding] = []
         self._closed = True
         self._appending = 0
         self._idle = asyncio.Event()
@@ -49,7 +99,8 @@ class LogIntake(Intake):
 
     def follow(self) -> None:
         """Know the end of the log from here on. The log must be open."""
-        self._last = self._log.last_seq
+        for holding in self.holdings:
+            holding.follow(self._log.last_seq)
         self._log.on_commit(self._committed)
 
     def open(self) -> None:
@@ -87,34 +138,11 @@ class LogIntake(Intake):
             self._idle.clear()
             await self._idle.wait()
 
-    def take(self, after: int) -> Committed | None:
-        """The entry that follows `after`, when it is held; else the log has to be read, up to `held_from`."""
-        held = self._held
-        while held and held[0].committed.seq <= after:
-            self._release()
-        if held and held[0].previous <= after:
-            return self._release()
-        return None
-
-    @property
-    def held_from(self) -> int:
-        """Place up to which nothing is held: the end of the log, or just before the first held entry."""
-        return self._held[0].previous if self._held else self._last
-
     def _committed(self, entries: Sequence[Committed]) -> None:
         for entry in entries:
-            size = len(entry.received.body)
-            # When there is no room the newest is let go: the mapping needs the oldest next.
-            if self._held_bytes + size <= self._max_bytes:
-                self._held.append(_Held(self._last, entry))
-                self._held_bytes += size
-            self._last = entry.seq
+            for holding in self.holdings:
+                holding.add(entry)
             self.requests += 1
             self.items += len(entry.received.items)
         for listener in self.listeners:
             listener()
-
-    def _release(self) -> Committed:
-        committed = self._held.popleft().committed
-        self._held_bytes -= len(committed.received.body)
-        return committed

@@ -142,6 +142,7 @@ class DurableLog(Log):
             received.signal,
             received.encoding,
             received.body,
+            received.road,
         )
         self._next_seq += 1
         append = _Append(entry, received, asyncio.get_running_loop().create_future())

@@ -78,6 +78,7 @@ class MemoryLog(Log):
             received.signal,
             received.encoding,
             received.body,
+            received.road,
         )
         self._entries.append(entry)
         self._age.add(entry.seq, entry.received_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -18,11 +18,12 @@ from spanledger.pipeline.clock import Clock, SystemClock, sleep, wait
 from spanledger.pipeline.dead_letters import letter_of_entry
 from spanledger.pipeline.delivery import Delivery, Item, Writer
 from spanledger.pipeline.feed import Feed
-from spanledger.pipeline.intake import LogIntake
+from spanledger.pipeline.intake import Holding, LogIntake
 from spanledger.pipeline.log import DurableLog
 from spanledger.pipeline.mapping_counts import MappingCounts
 from spanledger.pipeline.memory_log import MemoryLog
 from spanledger.pipeline.raw import RawFeed, RawRoute, ToProtobuf
+from spanledger.pipeline.roads import EVERYTHING, Roads
 from spanledger.pipeline.settings import DeliverySettings, Durability, PipelineSettings
 from spanledger.pipeline.status import MappingStatus, PipelineStatus
 
@@ -66,13 +67,15 @@ class Pipeline:
         delivery: Mapping[str, DeliverySettings] | None = None,
         raw: Mapping[str, RawRoute] | None = None,
         to_protobuf: ToProtobuf | None = None,
+        roads: Mapping[str, Roads] | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
         """`new_mapper` makes a mapper that remembers nothing: an exporter which fell behind gets one of its own.
         `raw` holds the exporters that pass telemetry on past the mapping; `to_protobuf` is for what arrived in another
-        encoding. `delivery` holds settings of single exporters of both sorts, by name; `settings.delivery` is for the
-        others. The pipeline opens and closes the log and the exporters."""
+        encoding. `roads` says which entries each of the others takes where pipelines fork; those that take the same
+        share a mapper. `delivery` holds settings of single exporters of both sorts, by name; `settings.delivery` is
+        for the others. The pipeline opens and closes the log and the exporters."""
         raw = raw or {}
         if not exporters and not raw:
             raise ConfigError("a pipeline needs at least one exporter")
@@ -86,12 +89,11 @@ class Pipeline:
         self._delivery_settings = dict(delivery or {})
         self._clock = clock if clock is not None else SystemClock()
         self._random = random if random is not None else Random()  # noqa: S311
-        # Without a store nothing is mapped: nobody would take up what is held for that.
-        self._intake = LogIntake(log, self._settings.handoff_bytes if exporters else -1)
-        self._mapped: list[Delivery[Record]] = []
+        self._roads = {name: (roads or {}).get(name, EVERYTHING) for name in exporters}
+        self._intake = LogIntake(log)
         self._deliveries: dict[str, Delivery[Any]] = {}
         self._counts = MappingCounts()
-        self._live: Feed | None = None
+        self._live: list[Feed] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._cursors_moved = asyncio.Event()
         self._saved: dict[str, int] = {}
@@ -113,14 +115,15 @@ class Pipeline:
         self.failure = asyncio.get_running_loop().create_future()
         await self._log.open()
         try:
+            groups = self._groups()
             self._intake.follow()
             cursors = await self._log.register([*self._exporters, *self._raw])
             self._saved = dict(cursors)
             for name, exporter in self._exporters.items():
-                self._mapped.append(self._new_delivery(name, exporter, RECORDS, cursors[name]))
+                self._new_delivery(name, exporter, RECORDS, cursors[name])
             self._spawn(self._keep_cursors(), "cursors")
-            if self._mapped:
-                await self._start_feeds()
+            for roads, names in groups.items():
+                await self._start_feeds(roads, [self._deliveries[name] for name in names])
             for name, route in self._raw.items():
                 self._start_raw(route, self._new_delivery(name, route.exporter, route.cargo(), cursors[name]))
             await self._first_starts()
@@ -195,28 +198,41 @@ class Pipeline:
 
     def _mapping_status(self) -> MappingStatus:
         counts = self._counts
-        traces, items, size = self._live.remembered() if self._live is not None else (0, 0, 0)
+        sums = [sum(column) for column in zip(*(feed.remembered() for feed in self._live), strict=True)]
+        traces, items, size = sums or (0, 0, 0)
         tables = (dict(counts.kinds), dict(counts.dialects), dict(counts.unpriced))
         return MappingStatus(counts.seconds, *tables, traces, items, size)
 
     # Feeds.
 
-    async def _start_feeds(self) -> None:
+    def _groups(self) -> dict[Roads, list[str]]:
+        """The exporters behind each mapper. Without a store nothing is mapped, and nothing held for that."""
+        groups: dict[Roads, list[str]] = {}
+        for name, roads in self._roads.items():
+            groups.setdefault(roads, []).append(name)
+        share = self._settings.handoff_bytes // max(len(groups), 1)
+        self._intake.holdings = [Holding(share, roads) for roads in groups]
+        return groups
+
+    async def _start_feeds(self, roads: Roads, deliveries: Sequence[Delivery[Record]]) -> None:
         """The live feed starts with the exporters that are furthest; one that is further behind than a warm-up reaches
         would hold the others up for as long as it was away, so it gets a feed of its own."""
-        deliveries = self._mapped
         reach = await self._log.warm_up_start(max(delivery.position for delivery in deliveries))
         near = [delivery for delivery in deliveries if delivery.position >= reach]
-        self._live = live = Feed(
+        holding = next(one for one in self._intake.holdings if one.roads == roads)
+        live = Feed(
             self._log,
             self._decode,
             self._new_mapper,
             min(delivery.position for delivery in near),
-            intake=self._intake,
+            roads=roads,
+            holding=holding,
             on_left_behind=self._left_behind,
             clock=self._clock,
             counts=self._counts,
         )
+        self._live.append(live)
+        self._intake.listeners.append(live.wake)
         for delivery in deliveries:
             if delivery in near:
                 live.attach(delivery)
@@ -241,6 +257,7 @@ class Pipeline:
             self._decode,
             self._new_mapper,
             delivery.position,
+            roads=live.roads,
             leader=live,
             clock=self._clock,
             counts=self._counts,

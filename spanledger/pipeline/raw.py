@@ -22,6 +22,7 @@ from spanledger.pipeline.clock import Clock, sleep
 from spanledger.pipeline.dead_letters import DeadLetter, letter_of_entry
 from spanledger.pipeline.delivery import Delivery
 from spanledger.pipeline.log_limit import LogLimit
+from spanledger.pipeline.roads import EVERYTHING, Roads
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class RawRoute:
 
     exporter: RawExporter
     signal: Signal
+    roads: Roads = EVERYTHING
 
     def cargo(self) -> Cargo[Telemetry]:
         """How its bodies are delivered."""
@@ -87,11 +89,16 @@ class RawFeed:
                     logger.error("%s%s", error, left_out)
                 await sleep(self._clock, _LOG_RETRY_INTERVAL)
                 continue
-            for entry in chunk.entries:
+            if strays := self._route.roads.strays(chunk.entries):
+                await self._log.bury(strays, self._clock)
+            for entry in filter(self._takes, chunk.entries):
                 # A client's own events and a gateway's documents are no telemetry that could go on as it came.
                 if entry.signal is self._route.signal and entry.encoding in OTLP_ENCODINGS:
                     await self._offer(entry)
             delivery.pass_over(chunk.through)
+
+    def _takes(self, entry: Entry) -> bool:
+        return self._route.roads.take(entry.road)
 
     async def _offer(self, entry: Entry) -> None:
         while self._delivery.full:
@@ -127,6 +134,8 @@ def _no_token(batch: Iterable[Telemetry]) -> str:
     return ""
 
 
-def routes_of(name: str, make: Callable[[Signal], RawExporter], signals: Sequence[Signal]) -> dict[str, RawRoute]:
+def routes_of(
+    name: str, make: Callable[[Signal], RawExporter], signals: Sequence[Signal], roads: Roads = EVERYTHING
+) -> dict[str, RawRoute]:
     """The routes of an exporter: one for each signal, each with a cursor of its own (`otlp:traces`)."""
-    return {f"{name}:{signal}": RawRoute(make(signal), signal) for signal in signals}
+    return {f"{name}:{signal}": RawRoute(make(signal), signal, roads) for signal in signals}

@@ -209,18 +209,6 @@ def test_a_pipeline_of_no_known_signal(mistakes: Mistakes) -> None:
     )
 
 
-def test_pipelines_of_one_signal_with_different_receivers(mistakes: Mistakes) -> None:
-    text = MINIMAL.replace("exporters:\n  debug:", "  otlp/b:\n    protocols: {}\nexporters:\n  debug:")
-    text += "    traces/b: {receivers: [otlp/b], exporters: [debug]}\n"
-    assert mistakes(text) == (
-        "invalid configuration: 1 error\n"
-        'c0.yaml:14:5: service::pipelines::traces/b: must have the same receivers as pipeline "traces": '
-        "both write to one log\n"
-        "    found         otlp/b\n"
-        "    expected      otlp"
-    )
-
-
 @pytest.mark.parametrize(
     ("id_", "complaint"),
     [
