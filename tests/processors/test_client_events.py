@@ -16,6 +16,7 @@ from spanledger.processors.attributes import AttributesProcessor, AttributesSett
 from spanledger.processors.base import Processor
 from spanledger.processors.chain import Chain
 from spanledger.processors.filter import FilterProcessor, FilterSettings
+from spanledger.processors.fork import Fork
 from spanledger.processors.intake import ProcessingIntake
 from spanledger.processors.python import PythonProcessor, PythonSettings
 from spanledger.processors.redaction import RedactionProcessor, RedactionSettings
@@ -69,7 +70,7 @@ async def through(processor: Processor, encoding: Encoding, *bodies: dict[str, A
     """What the log gets, read again from the bytes that it holds."""
     body = json.dumps({"events": bodies} if encoding is Encoding.LUNARY else bodies).encode()
     kept = Kept()
-    intake = ProcessingIntake(kept, {Signal.TRACES: Chain([processor])}, decode_body)
+    intake = ProcessingIntake(kept, {("", Signal.TRACES): Fork(Chain([processor]), "")}, decode_body)
     items = decode_body(Signal.TRACES, encoding, body).items
     await intake.accept(Received("default", Signal.TRACES, encoding, body, items, 1))
     intake.close()
@@ -180,7 +181,7 @@ async def test_an_event_that_a_processor_gives_up_is_told_alone(
     monkeypatch.syspath_prepend(str(tmp_path))
     settings = PythonSettings.model_validate({"function": "refuses_bob:refuse", "error_mode": "propagate"})
     kept = Kept()
-    intake = ProcessingIntake(kept, {Signal.TRACES: Chain([PythonProcessor(settings)])}, decode_body)
+    intake = ProcessingIntake(kept, {("", Signal.TRACES): Fork(Chain([PythonProcessor(settings)]), "")}, decode_body)
     events = ClientEvents(intake)
     body = json.dumps({"events": [START, START | {"userId": "bob"}, {"type": "log", "runId": "x"}]}).encode()
 
