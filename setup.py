@@ -5,7 +5,11 @@ from __future__ import annotations
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-COMPILED = ["spanledger.receiver.wire.compiled", "spanledger.exporters.clickhouse.native"]
+COMPILED = [
+    "spanledger.receiver.wire.compiled",
+    "spanledger.exporters.regular",
+    "spanledger.exporters.clickhouse.native",
+]
 
 extensions = cythonize(
     [Extension(module, [f"{module.replace('.', '/')}.pyx"], extra_compile_args=["-O3"]) for module in COMPILED],

@@ -14,6 +14,10 @@ PREVIEW_LENGTH: Final = 200
 def short(text: str, length: int = PREVIEW_LENGTH) -> str:
     """One line of at most `length` characters; an ellipsis says that something is missing."""
     # Only the beginning is looked at: a 5 MB prompt must not be split into words for 200 characters.
+    if len(text) > 2 * length:
+        head = text[:length]
+        if head.isprintable() and "  " not in head and head[0] != " ":
+            return head[:-1] + "…"
     head = text[: 2 * length]
     if not head.isprintable() or "  " in head:
         head = " ".join(head.split())
@@ -38,7 +42,12 @@ def output_preview(run: Run) -> str:
 
 
 def _is_messages(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) and "parts" in item for item in value)
+    if not isinstance(value, list):
+        return False
+    for item in value:
+        if not isinstance(item, dict) or "parts" not in item:
+            return False
+    return bool(value)
 
 
 def _message(message: dict[str, Any]) -> str:

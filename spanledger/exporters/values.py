@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from operator import attrgetter
+from types import ModuleType
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +20,12 @@ import msgspec
 from spanledger.exporters.schema import Column, Type
 from spanledger.exporters.text import clean_text, encode_json, encode_valid_json
 from spanledger.model.records import Record, money, rfc3339
+
+_regular: ModuleType | None
+try:
+    from spanledger.exporters import regular as _regular
+except ImportError:  # installed without a C compiler
+    _regular = None
 
 MAX_COUNT: Final = 2**63 - 1
 """Both stores hold it: ClickHouse in UInt64, Postgres in bigint."""
@@ -37,7 +44,9 @@ def column_values(column: Column, records: Sequence[Record], repairs: Repairs) -
 
     Raises `TypeError` or `ValueError` when a value is not of the column's type at all: the mapping made a mistake.
     """
-    values = _read(column, records)
+    values, in_order = _read(column, records)
+    if in_order:
+        return values
     clean = _CLEAN[column.type]
     if not column.optional or None not in values:
         return clean(values, column, repairs)
@@ -102,14 +111,25 @@ def is_uuid(text: str) -> bool:
     return True
 
 
-def _read(column: Column, records: Sequence[Record]) -> list[Any]:
-    if column.derive is not None:
-        return [column.derive(record) for record in records]
+def _read(column: Column, records: Sequence[Record]) -> tuple[list[Any], bool]:
+    """(values, whether they are already as they go to a store, which nearly all are)."""
+    found: list[Any] | None
     group, dot, leaf = (column.path or column.name).partition(".")
-    values = list(map(attrgetter(group), records))
-    if not dot:
-        return values
-    return [None if value is None else getattr(value, leaf) for value in values]
+    if _regular is not None and column.derive is None:
+        found = _regular.column(list(records), group, leaf or None, column.type.value, column.optional)
+        if found is not None:
+            return found, True
+    if column.derive is not None:
+        values = list(map(column.derive, records))
+    else:
+        values = list(map(attrgetter(group), records))
+        if dot:
+            values = [None if value is None else getattr(value, leaf) for value in values]
+    if _regular is not None and column.derive is not None:
+        found = _regular.regular(values, column.type.value, column.optional)
+        if found is not None:
+            return found, True
+    return values, False
 
 
 def _repair(values: list[Any], column: Column, repairs: Repairs, one: Callable[[Any], tuple[Any, str]]) -> list[Any]:

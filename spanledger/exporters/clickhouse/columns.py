@@ -13,6 +13,18 @@ from spanledger.exporters.schema import Column, Table, Type
 from spanledger.exporters.values import Repairs, column_values
 from spanledger.model.records import Record, Run
 
+try:
+    from spanledger.exporters.regular import filled as _filled
+    from spanledger.exporters.regular import has_empty as _has_empty
+except ImportError:  # installed without a C compiler
+
+    def _filled(values: list[Any], missing: object) -> list[Any]:
+        return [missing if value is None else value for value in values]
+
+    def _has_empty(values: list[Any]) -> bool:
+        return "" in values
+
+
 _TYPES: Final = {
     Type.WORD: "LowCardinality(String)",
     Type.TEXT: "String",
@@ -70,7 +82,7 @@ def encode(table: Table, records: Sequence[Record], repairs: Repairs) -> list[li
     columns = []
     for column in table.columns:
         values = column_values(column, records, repairs)
-        if column.optional and column.type in _TEXTS and "" in values:
+        if column.optional and column.type in _TEXTS and _has_empty(values):
             for names, value in zip(blank, values, strict=True):
                 if value == "":
                     names.append(column.name)
@@ -82,8 +94,7 @@ def encode(table: Table, records: Sequence[Record], repairs: Repairs) -> list[li
 
 def _to_driver(column: Column, values: list[Any]) -> list[Any]:
     if column.optional and column.type in _MISSING and None in values:
-        missing = _MISSING[column.type]
-        return [missing if value is None else value for value in values]
+        return _filled(values, _MISSING[column.type])
     return values
 
 

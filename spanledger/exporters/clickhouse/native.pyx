@@ -14,6 +14,7 @@ from libc.string cimport memcpy, memset
 cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object text)
     void* PyUnicode_DATA(object text)
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 cdef enum Kind:
@@ -85,10 +86,14 @@ cdef class Buffer:
             self.varint(size)
             memcpy(self.more(size), PyUnicode_DATA(value), size)
             return 0
-        cdef bytes encoded = value if type(value) is bytes else (<str?>value).encode()
-        size = PyBytes_GET_SIZE(encoded)
+        cdef const char* data
+        if type(value) is bytes:
+            size = PyBytes_GET_SIZE(value)
+            data = PyBytes_AS_STRING(value)
+        else:
+            data = PyUnicode_AsUTF8AndSize(<str?>value, &size)
         self.varint(size)
-        memcpy(self.more(size), PyBytes_AS_STRING(encoded), size)
+        memcpy(self.more(size), data, size)
         return 0
 
 
@@ -104,13 +109,13 @@ cdef class Type:
     def __cinit__(self, str name):
         if name.startswith("Nullable("):
             self.nullable = True
-            name = name[9:-1]
+            name = name[9 : len(name) - 1]
         if name.startswith("Array("):
             self.kind = ARRAY
-            self.member = Type(name[6:-1])
+            self.member = Type(name[6 : len(name) - 1])
         elif name.startswith("Map("):
             self.kind = MAP
-            key, _, value = name[4:-1].partition(", ")
+            key, _, value = name[4 : len(name) - 1].partition(", ")
             self.key = Type(key)
             self.member = Type(value)
         else:
