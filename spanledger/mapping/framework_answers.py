@@ -15,15 +15,13 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import msgspec
-
 from spanledger.mapping import messages as shapes
 from spanledger.mapping.coerce import count, text
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.responses import is_identity
 from spanledger.mapping.sizes import size_of
 from spanledger.mapping.turns import is_empty, turns_of
-from spanledger.model.records import Message, Run
+from spanledger.model.records import Message, Run, Usage
 from spanledger.model.span import Value
 
 _MAX_KEYS = 20_000
@@ -39,6 +37,8 @@ _FINISH = ("finish_reason", "stop_reason", "finishReason", "stopReason", "done_r
 _TEXT_PARTS = ("text", "output_text")
 
 Key = tuple[Value, ...]
+LookedAt = tuple[Value, Value, Usage | None]
+"""Input, output and usage of a model call that lacks facts."""
 
 
 class Answer:
@@ -201,7 +201,7 @@ class Answers:
         affected.discard(trace_id)
         return affected
 
-    def complete(self, project_id: str, trace_id: str, runs: Iterable[Run], looked_at: dict[str, Run]) -> set[str]:
+    def complete(self, project_id: str, trace_id: str, runs: Iterable[Run], looked_at: dict[str, LookedAt]) -> set[str]:
         """Complete model calls; the other traces with model calls that can no longer be told apart from these.
 
         `looked_at` is the trace's own memory of runs as they were looked at last.
@@ -212,8 +212,8 @@ class Answers:
                 affected |= self._remove(run.run_id)
                 continue
             held = looked_at.get(run.run_id)
-            if held is None or not (held.input is run.input and held.output is run.output and held.usage is run.usage):
-                looked_at[run.run_id] = msgspec.structs.replace(run)
+            if held is None or not (held[0] is run.input and held[1] is run.output and held[2] is run.usage):
+                looked_at[run.run_id] = run.input, run.output, run.usage
                 affected |= self._remove(run.run_id)
                 affected |= self._place(project_id, trace_id, run)
             key = self._places.get(run.run_id)
@@ -234,7 +234,12 @@ class Answers:
         views = self._lacking.setdefault(key, {})
         if len(views) <= _MOST_VIEWS:
             views[run.run_id] = (trace_id, run.started_at, run.ended_at or run.started_at)
-        return {other for other, _, _ in views.values()}
+        return self._hoping(key)
+
+    def _hoping(self, key: Key) -> set[str]:
+        """The traces of model calls that an answer is or is not given to by how many of them there are. Where no chain
+        told one, which is nearly everywhere, that is none."""
+        return {trace_id for trace_id, _, _ in self._lacking.get(key, {}).values()} if key in self._told else set()
 
     def _remove(self, run_id: str) -> set[str]:
         key = self._places.pop(run_id, None)
@@ -244,7 +249,7 @@ class Answers:
         views.pop(run_id, None)
         if not views:
             del self._lacking[key]
-        return {trace_id for trace_id, _, _ in views.values()}
+        return self._hoping(key)
 
     def _add(self, key: Key, answer: Answer, start: int, end: int) -> set[str]:
         views = self._told.setdefault(key, {})

@@ -26,7 +26,7 @@ from spanledger.mapping.derived import ToolCalls
 from spanledger.mapping.dialects.base import LLM, MERGE, PASS, WRAP
 from spanledger.mapping.draft import Draft, draft_of
 from spanledger.mapping.facts import Facts
-from spanledger.mapping.framework_answers import Answers, Told, TraceAnswers
+from spanledger.mapping.framework_answers import Answers, LookedAt, Told, TraceAnswers
 from spanledger.mapping.gateway_log import GatewayMapper
 from spanledger.mapping.kind import kind_of
 from spanledger.mapping.lunary_events import LunaryMapper
@@ -91,7 +91,7 @@ class _Given:
         self.threads: dict[str, Thread] = {}
         self.talks: dict[str, Talk] = {}
         """Run id → conversation with tools."""
-        self.looked_at: dict[str, Run] = {}
+        self.looked_at: dict[str, LookedAt] = {}
         """Run id → model call that lacks facts, as it was when it was looked at last."""
         self.told: TraceAnswers | None = None
 

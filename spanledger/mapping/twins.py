@@ -42,9 +42,11 @@ class _View(NamedTuple):
 class _Bucket:
     """Calls alike, and which of them repeat another."""
 
-    __slots__ = ("repeated", "views")
+    __slots__ = ("latest", "repeated", "views")
 
     def __init__(self) -> None:
+        self.latest = 0
+        """When the last of them ended that ever were."""
         self.views: dict[str, _View] = {}
         """Run id → view."""
         self.repeated: set[str] = set()
@@ -55,11 +57,16 @@ class _Bucket:
         held = self.views.get(run_id)
         if held == view:
             return set()
+        if held is None and view is not None and view.started_at >= self.latest:  # calls come in order, mostly
+            self.views[run_id] = view
+            self.latest = max(self.latest, view.ended_at)
+            return set()
         traces = {one.run_id: one.trace_id for one in self.views.values()}
         if view is None:
             del self.views[run_id]
         else:
             self.views[run_id] = view
+            self.latest = max(self.latest, view.ended_at)
         before, self.repeated = self.repeated, _repeated(self.views.values())
         return {traces[changed] for changed in before ^ self.repeated if changed in traces}
 
@@ -129,7 +136,9 @@ def _repeated(alike: Collection[_View]) -> set[str]:
         others = [
             other
             for other in views
-            if other.scope != view.scope
+            if other.started_at < view.ended_at
+            and view.started_at < other.ended_at
+            and other.scope != view.scope
             and other.run_id not in taken
             and other.run_id not in found
             and other.overlaps(view)

@@ -77,6 +77,7 @@ class Span:
         "resource",
         "rest",
         "scope",
+        "size",
         "span_id",
         "start_ns",
         "status_code",
@@ -104,12 +105,15 @@ class Span:
     """Attributes that no slot took, under their own keys."""
     repairs: list[str]
     """What the decoder had to mend, e.g. `invalid_utf8:gen_ai.prompt`; becomes `warnings` of the run."""
+    size: int
+    """Rough bytes of memory that its values take, what is read out of JSON texts included; 0 where the decoder did not
+    measure it."""
 
     def __init__(self) -> None:
         self.trace_id = self.span_id = ""
         self.parent_span_id = None
         self.name = self.status_message = self.trace_state = ""
-        self.kind = self.start_ns = self.end_ns = self.status_code = self.dropped_attributes = 0
+        self.kind = self.start_ns = self.end_ns = self.status_code = self.dropped_attributes = self.size = 0
         self.events = []
         self.links = []
         self.resource = _NO_RESOURCE

@@ -125,6 +125,6 @@ def plain(item: object) -> Any:
     if isinstance(item, list | tuple):
         return [plain(member) for member in item]
     if isinstance(item, Resource | Scope | Event | Link) or hasattr(type(item), "__slots__"):
-        names = [name for kind in type(item).__mro__ for name in getattr(kind, "__slots__", ())]
+        names = [name for kind in type(item).__mro__ for name in getattr(kind, "__slots__", ()) if name != "size"]
         return {name: plain(getattr(item, name)) for name in sorted(names)}
     return item

@@ -48,7 +48,7 @@ def assert_same(
 def _contents(item: Any) -> Any:
     if isinstance(item, list):
         return [_contents(member) for member in item]
-    names = [name for kind in type(item).__mro__ for name in getattr(kind, "__slots__", ())]
+    names = [name for kind in type(item).__mro__ for name in getattr(kind, "__slots__", ()) if name != "size"]
     if not names:
         return item
     held = {name: _contents(getattr(item, name)) for name in sorted(names)}

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanledger.mapping import KEYS
+from spanledger.mapping.facts import Facts
+from spanledger.mapping.sizes import size_of_span
 from spanledger.model.received import Signal
 from spanledger.model.span import Span
 from spanledger.receiver.wire import COMPILED, DEFAULT_LIMITS, Limits
@@ -55,6 +57,17 @@ def test_all_recorded_payloads_decode_alike() -> None:
     assert recorded
     for path in recorded:
         assert_same(signal_of(path), path.read_bytes(), hint=path)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in RECORDED if path.stem.startswith("traces")], ids=lambda path: path.parent.name
+)
+def test_spans_are_measured_on_the_way_as_they_would_be_afterwards(path: Path) -> None:
+    """The plain decoder leaves it to the mapping, which looks at each value once more."""
+    for item in compiled_decoder()(Signal.TRACES, path.read_bytes(), KEYS, DEFAULT_LIMITS).items:
+        assert isinstance(item, Facts)
+        measured, item.size = item.size, 0
+        assert 0.7 < measured / size_of_span(item) < 1.4
 
 
 # generated

@@ -39,6 +39,8 @@ cdef extern from "Python.h":
         PyMemberDef* d_member
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 highest)
     void* PyUnicode_DATA(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+    int PyUnicode_KIND(object text)  # bytes of a character
     object object_new "PyBaseObject_Type.tp_new"(type kind, tuple arguments, PyObject* keywords)
     int PyObject_SetAttr(object target, object name, object value) except -1
     object PyObject_GenericGetDict(object target, void* context)
@@ -158,6 +160,26 @@ cdef object text(Cursor content):
         found = PyUnicode_New(characters, 0x10FFFF)
         transcode(content, <uint32_t*>PyUnicode_DATA(found))
     return found
+
+
+cdef enum:
+    OF_SPAN = 512
+    OF_VALUE = 50  # rough bytes of memory: of any value with its key or its place
+    OF_BRACKET = 210  # of a dict or a list that is read out of a JSON text, with its members' places
+
+
+cdef Py_ssize_t beyond(object text, Cursor content) noexcept:
+    """Rough bytes of memory that a text takes beyond those it was written in, with what is read out of it if it is
+    JSON."""
+    cdef Py_ssize_t written = content.end - content.at
+    cdef Py_ssize_t held = PyUnicode_GET_LENGTH(text) * PyUnicode_KIND(text)
+    cdef Py_ssize_t at, brackets = 0
+    cdef Py_ssize_t more = held - written if held > written else 0
+    if written < 2 or content.at[0] not in (b'{', b'[', b'"', b' ', b'\n'):
+        return more
+    for at in range(written):
+        brackets += (content.at[at] | 0x20) == b'{'  # `[` too
+    return more + held + OF_BRACKET * brackets
 
 
 cdef int transcode(Cursor content, Unit* to) except -1:
@@ -440,6 +462,7 @@ cdef Py_ssize_t SPAN_RESOURCE = offset_of(Span, "resource")
 cdef Py_ssize_t SPAN_SCOPE = offset_of(Span, "scope")
 cdef Py_ssize_t SPAN_REST = offset_of(Span, "rest")
 cdef Py_ssize_t SPAN_REPAIRS = offset_of(Span, "repairs")
+cdef Py_ssize_t SPAN_SIZE = offset_of(Span, "size")
 
 cdef Blueprint EVENT = Blueprint(Event(""))
 cdef Py_ssize_t EVENT_NAME = offset_of(Event, "name")
@@ -491,6 +514,7 @@ cdef class Decoder:
     cdef int max_depth
     cdef Py_ssize_t max_values
     cdef Py_ssize_t values  # of the item that is being read
+    cdef Py_ssize_t size  # rough bytes of memory that it takes, without what each value takes
     cdef bint traces
     cdef bint facts_in_dict
     cdef Held* held
@@ -584,6 +608,7 @@ cdef class Decoder:
 
     cdef int item(self, Cursor content, object group) except -1:
         self.values = 0
+        self.size = content.end - content.at
         try:
             decoded = self.span(content, group) if self.traces else self.log_record(content, group)
         except Irregular:
@@ -649,6 +674,7 @@ cdef class Decoder:
             if field.number == 1:
                 expect(&field, LENGTH)
                 value = text(field.content)
+                self.size += beyond(value, field.content)
             elif field.number == 2:
                 expect(&field, VARINT)
                 value = field.scalar != 0
@@ -797,6 +823,7 @@ cdef class Decoder:
         put(span, SPAN_SCOPE, group.scope)
         if group.repairs:
             put(span, SPAN_REPAIRS, list(group.repairs))
+        put(span, SPAN_SIZE, OF_SPAN + self.size + OF_VALUE * self.values)
         return span
 
     cdef int fill(self, object span, Cursor content) except -1:
