@@ -1,7 +1,7 @@
 """Rows per CPU second of the stores' writers beside the plainest way in, as JSON. `make bench`; see README.md.
 
-CPU is that of this process and of the database's. The server is started for the measurement, with the binaries that
-the tests use.
+CPU is that of this process and of the database's. PostgreSQL is started for the measurement, with the binaries that the
+tests use; ClickHouse is the embedded engine.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import random
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
@@ -22,6 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from spanledger.exporters.base import WRITTEN
+from spanledger.exporters.clickhouse import ClickHouseSettings, native
+from spanledger.exporters.clickhouse.batch import prepare as prepare_inserts
+from spanledger.exporters.clickhouse.columns import insert_columns
+from spanledger.exporters.clickhouse.connection import Connection
+from spanledger.exporters.clickhouse.exporter import ClickHouseExporter
 from spanledger.exporters.postgres import PostgresSettings
 from spanledger.exporters.postgres.batch import prepare
 from spanledger.exporters.postgres.connection import Pool
@@ -29,6 +35,7 @@ from spanledger.exporters.postgres.exporter import PostgresExporter
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS
 from spanledger.model.ids import run_id_of_span
 from spanledger.model.records import Cost, Record, Run, Usage
+from spanledger.service import calm_collector
 from tests.stores.postgres import Server, binaries
 
 SIZES = {"2 KB": (2_000, 1000), "10 KB": (10_000, 500)}
@@ -110,6 +117,60 @@ def running() -> Iterator[Server]:
         server.remove()
 
 
+async def clickhouse(size: int, rows: int, count: int, repeat: int) -> dict[str, Any]:
+    """Rows per CPU second of the exporter, and of inserts of ready blocks (format Native) with the same rows into the
+    same two tables: what the engine alone takes, which runs in this process."""
+    with tempfile.TemporaryDirectory(prefix="spanledger-bench-") as folder:
+        settings = ClickHouseSettings(endpoint=f"chdb://{folder}/engine")
+        exporter = ClickHouseExporter(settings)
+        await exporter.start()
+        connection = Connection(settings, timeout=600)
+        tables = [f"`{settings.database}`.`{table.name}`" for table in (RUNS, RUN_PAYLOADS)]
+        for table in tables:
+            connection.command(f"SYSTEM STOP MERGES {table}")
+
+        async def write(work: list[list[Record]]) -> float:
+            began = time.process_time()
+            for number, batch in enumerate(work):
+                result = await exporter.write(batch, f"{id(work)} {number}")
+                assert result == WRITTEN
+            return time.process_time() - began
+
+        async def insert(work: list[list[Record]]) -> float:
+            ready = []
+            for number, batch in enumerate(work):
+                for one in prepare_inserts(batch, f"{id(work)} {number}")[0]:
+                    names, types = insert_columns(one.table)
+                    ready.append((one, names, native.block(names, types, one.columns)))
+            gc.collect()
+            began = time.process_time()
+            for one, names, block in ready:
+                given = exporter._insert_settings(one.token)
+                table = f"`{settings.database}`.`{one.table.name}`"
+                await asyncio.to_thread(connection._insert_block, table, names, block, given)
+            return time.process_time() - began
+
+        async def measure(work: Callable[[list[list[Record]]], Awaitable[float]], seed: int) -> float:
+            """CPU seconds for the rows, on empty tables."""
+            for table in tables:
+                connection.command(f"TRUNCATE TABLE {table}")
+            made = batches(size, rows, count, seed)
+            gc.collect()
+            return await work(made)
+
+        await measure(write, 0)
+        taken = [(await measure(insert, seed), await measure(write, seed)) for seed in range(1, repeat + 1)]
+        connection.close()
+        await exporter.close()
+    floor, ours = (statistics.median(column) for column in zip(*taken, strict=True))
+    return {
+        "rows": rows * count,
+        "native_rows_per_cpu_s": round(rows * count / floor),
+        "writer_rows_per_cpu_s": round(rows * count / ours),
+        "times_floor": round(statistics.median(mine / native for native, mine in taken), 2),
+    }
+
+
 async def postgres(size: int, rows: int, count: int, repeat: int) -> dict[str, Any]:
     """Rows per CPU second of the exporter, and of COPY of the same rows into the same two tables and indexes."""
     with running() as server:
@@ -172,10 +233,16 @@ async def postgres(size: int, rows: int, count: int, repeat: int) -> dict[str, A
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, default=10, help="batches of each measurement")
+    parser.add_argument("--store", choices=("postgres", "clickhouse"), help="only this one")
     parser.add_argument("--repeat", type=int, default=5, help="measurements")
     given = parser.parse_args()
+    calm_collector()  # as in the process that serves
     found = {
-        name: {"postgres": asyncio.run(postgres(size, rows, given.batches, given.repeat))}
+        name: {
+            store.__name__: asyncio.run(store(size, rows, given.batches, given.repeat))
+            for store in (postgres, clickhouse)
+            if given.store in (None, store.__name__)
+        }
         for name, (size, rows) in SIZES.items()
     }
     print(json.dumps({"load": os.getloadavg()[0], "payload": found}, indent=2))

@@ -39,6 +39,8 @@ class HttpFront:
     asked: list[Asked] = field(default_factory=list)
     before: Fault | None = None
     after: Fault | None = None
+    hangs: Callable[[Asked], bool] | None = None
+    """Requests that are read and never answered."""
     endpoint: str = ""
     _connection: Any = None
     _runner: web.AppRunner | None = None
@@ -70,6 +72,8 @@ class HttpFront:
         sql = (insert[1] if insert else body).decode()
         asked = Asked(sql, parameters, body[insert.end() :] if insert else None)
         self.asked.append(asked)
+        if self.hangs is not None and self.hangs(asked):
+            await asyncio.Event().wait()
         if self.before and (fault := self.before(asked, b"")):
             return fault
         try:

@@ -161,6 +161,47 @@ async def test_a_fault_after_the_rows_were_stored_counts_them_once(server: Ledge
     assert await server.query("SELECT count() FROM {db}.runs") == [(5,)]
 
 
+async def test_a_server_that_hangs_is_given_up_and_tried_again(server: Ledger, front: HttpFront) -> None:
+    """Its time is over (timeout: 1s) and nothing was heard: neither an answer nor an error."""
+    run = make_run()
+    front.hangs = lambda asked: asked.rows is not None
+
+    answer = await server.write(run, token="hanging")
+    assert answer.retry is not None
+    assert "timed out" in answer.retry.lower()
+
+    front.hangs = None
+    assert await server.write(run, token="hanging") == WRITTEN
+    assert (await server.store.totals(RunFilter(PROJECT))).runs == 1
+
+
+async def test_a_question_to_a_server_that_hangs_ends(server: Ledger, front: HttpFront) -> None:
+    front.hangs = lambda asked: asked.sql.startswith(("SELECT", "WITH"))
+
+    with pytest.raises(StoreUnavailable):
+        await server.store.totals(RunFilter(PROJECT))
+
+
+async def test_the_next_host_is_asked_when_one_went_away(front: HttpFront, unused_tcp_port: int, engine: str) -> None:
+    """Of an endpoint with several hosts the first that answers is used, at the start and later."""
+    second = HttpFront(Path(engine.removeprefix("chdb://")))
+    await second.start()
+    address = second.endpoint.removeprefix("http://")
+    settings = make_settings(f"http://127.0.0.1:{unused_tcp_port},{front.endpoint.removeprefix('http://')},{address}")
+    exporter = ClickHouseExporter(settings)
+    await exporter.start()
+    assert await exporter.write([make_run()], "1") == WRITTEN
+
+    front.before = lambda asked, data: web.Response(status=502, text="no upstream")
+    run = make_run()
+    assert (await exporter.write([run], "2")).retry is not None
+    assert await exporter.write([run], "2") == WRITTEN
+
+    assert any(asked.rows is not None for asked in second.asked)
+    await exporter.close()
+    await second.stop()
+
+
 async def test_memory_that_does_not_suffice_halves_the_batch(server: Ledger, front: HttpFront) -> None:
     runs = [make_run(started_at=recent(seconds)) for seconds in range(8)]
     too_much = failure("Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)")

@@ -211,7 +211,8 @@ def _open_at(server: Server, settings: ClickHouseSettings, timeout: float) -> Cl
             server_host_name=tls.server_name_override,
             # Whole seconds are all the driver takes.
             connect_timeout=max(1, round(connect_timeout)),
-            send_receive_timeout=max(1, round(timeout)) + 5,
+            # The server ends a statement itself; one that hangs is given up a little later.
+            send_receive_timeout=max(1, round(timeout)) + min(5, max(1, round(timeout))),
             query_retries=0,
             compress=settings.compression or False,
             autogenerate_session_id=False,

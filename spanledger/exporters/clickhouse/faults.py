@@ -102,8 +102,8 @@ def _text(error: BaseException) -> str:
     cause: BaseException | None = error.__cause__
     innermost = None
     for _ in range(10):
-        if isinstance(cause, OSError) and cause.strerror:
-            innermost = cause.strerror
+        if isinstance(cause, OSError) and (cause.strerror or isinstance(cause, TimeoutError)):
+            innermost = cause.strerror or "timed out"
         cause = cause.__cause__ or cause.__context__ if cause else None
     message = " ".join(str(error).split())[:_LONGEST]
     return f"{message} ({innermost})" if innermost else message

@@ -8,9 +8,9 @@ from typing import Final
 
 from spanledger.exporters import migrations
 from spanledger.exporters.migrations import Migration
-from spanledger.exporters.postgres import ddl, partitions
+from spanledger.exporters.postgres import ddl, partitions, statistics
 from spanledger.exporters.postgres.connection import Connection, Pool, identifier
-from spanledger.exporters.schema import REVISION, TABLES
+from spanledger.exporters.schema import TABLES
 
 MIGRATIONS: Final[Sequence[Migration]] = (
     Migration(
@@ -18,7 +18,9 @@ MIGRATIONS: Final[Sequence[Migration]] = (
         "create the ledger",
         (*(line for table in TABLES for line in ddl.create_table(table, 1)), *ddl.bookkeeping(), *ddl.views()),
     ),
-    *(Migration(revision, "add columns", tuple(ddl.add_columns(revision))) for revision in range(2, REVISION + 1)),
+    Migration(2, "add columns", tuple(ddl.add_columns(2))),
+    # Numbers of migrations and revisions of the schema part here: not every migration adds columns.
+    Migration(3, "statistics of functions, variants and models", tuple(statistics.views())),
 )
 
 
