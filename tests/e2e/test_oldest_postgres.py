@@ -39,7 +39,7 @@ def test_postgres_14_holds_the_contract(tmp_path: Path) -> None:
     said = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
     assert "(PostgreSQL) 14." in said
 
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "postgres", TESTS]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "postgres", str(TESTS)]
     done = subprocess.run(
         command,
         env={**os.environ, "SPANLEDGER_TEST_POSTGRES": str(binaries), "SPANLEDGER_REQUIRE_PEERS": "1"},
