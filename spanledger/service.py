@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from spanledger._version import __version__
-from spanledger.access.authenticator import Authenticator
 from spanledger.api.writers import Writers
+from spanledger.clients.auth import ClientAuthSettings
 from spanledger.config import ComponentId, Config, InvalidConfiguration, Kind, Problem
 from spanledger.config.components import Registry
 from spanledger.config.pipeline import (
@@ -44,6 +44,7 @@ from spanledger.config.rules import (
 from spanledger.config.ways import roads_of
 from spanledger.errors import ConfigError, SpanledgerError, StoreUnavailable
 from spanledger.exporters.base import Exporter
+from spanledger.exporters.raw import RawExporter
 from spanledger.exporters.rewrite import Rewrite
 from spanledger.exporters.select import Select
 from spanledger.exporters.store import RunStore
@@ -125,7 +126,7 @@ class Service:
         self.pipeline = self._new_pipeline(self._settings)
         self._receivers: dict[ComponentId, Any] = {}
         self._extensions: dict[ComponentId, Any] = {}
-        self._authenticators: dict[str, Authenticator] = {}
+        self._authenticators: dict[str, Any] = {}
         self._stores: list[RunStore] = []
         self._maintenance: Maintenance | None = None
         self._waiting: set[asyncio.Task[None]] = set()
@@ -174,13 +175,20 @@ class Service:
         return self._registry[Kind.EXPORTERS][exporter.type].raw
 
     def _routes(self, id_: ComponentId, settings: Any, roads: Roads) -> dict[str, RawRoute]:
-        factory = self._factory(Kind.EXPORTERS, id_)
+        factory = partial(self._raw_exporter, id_)
         try:
             signals = sorted(signals_of_exporter(self._config, id_))
             return routes_of(str(id_), partial(factory, settings), signals, roads)
         except ConfigError as error:
             path = (Kind.EXPORTERS, str(id_))
             raise InvalidConfiguration([Problem(path, str(error), self._config.origin(*path))]) from error
+
+    def _raw_exporter(self, id_: ComponentId, settings: Any, signal: Signal) -> RawExporter:
+        exporter: RawExporter = self._factory(Kind.EXPORTERS, id_)(settings, signal)
+        auth = getattr(settings, "auth", None)
+        if isinstance(auth, ClientAuthSettings):  # the extension starts before the exporter
+            exporter.credentials = lambda: self._authenticators[auth.authenticator].lend()
+        return exporter
 
     def _log(self, settings: PipelineSettings) -> Log:
         """A new log, or the predecessor's where that is in memory: what it holds is nowhere else."""

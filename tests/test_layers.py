@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "config": {
         *("model", "errors", "settings", "telemetry", "access", "processors"),
-        *("receiver", "mapping", "pipeline", "exporters", "api"),
+        *("receiver", "mapping", "pipeline", "exporters", "api", "clients"),
     },
 }
 """What is not listed (`service`, `offline`, `cli`, `commands`, the package itself) stands on top and may import all."""

@@ -13,15 +13,17 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from spanledger.access.audit import Audit
 from spanledger.access.authenticator import Authenticator
 from spanledger.access.caller import Caller, Role
 from spanledger.access.credentials import AUTHORIZATION, LONGEST, basic_pair
-from spanledger.access.settings import BasicAuthSettings
+from spanledger.access.settings import BasicAuthSettings, ClientCredentialsSettings
 from spanledger.access.watched_file import WatchedFile
 from spanledger.errors import Overloaded, Unauthenticated
 
@@ -46,24 +48,30 @@ class BasicAuth(Authenticator):
         self._waiting = 0
         self._checker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
         self._users: dict[str, str] = {}
-        inline, path = settings.htpasswd.inline, settings.htpasswd.file
-        if inline is not None:
-            self._use_text(inline.get_secret_value())
-        self._file = WatchedFile(path, self._use_text, _CHECK_INTERVAL) if path and inline is None else None
+        self._files: list[WatchedFile] = []
+        self._user = self._password = ""
+        if settings.htpasswd is not None:
+            inline, path = settings.htpasswd.inline, settings.htpasswd.file
+            if inline is not None:
+                self._use_text(inline.get_secret_value())
+            elif path is not None:
+                self._watch(path, self._use_text)
+        if settings.client_auth is not None:
+            self._borrow(settings.client_auth)
 
     async def start(self) -> None:
         """Raises `ConfigError` when the file cannot be used."""
-        if self._file is not None:
-            await self._file.start()
+        for file in self._files:
+            await file.start()
 
     async def stop(self) -> None:
-        if self._file is not None:
-            await self._file.stop()
+        for file in self._files:
+            await file.stop()
         self._checker.shutdown(wait=False, cancel_futures=True)
 
     def look(self) -> bool:
         """Look at the file now; whether a change was taken over."""
-        return self._file is not None and self._file.look()
+        return sum(file.look() for file in self._files) > 0
 
     @property
     def refused(self) -> int:
@@ -80,6 +88,11 @@ class BasicAuth(Authenticator):
         known = hmac.digest(self._secret, f"{len(user)}:{user}:{password}".encode("utf-8", "surrogatepass"), "sha256")
         return self._right.get(known) or self._check(user, password, known, headers)
 
+    def lend(self) -> Mapping[str, str]:
+        """Headers for exporters that name this extension."""
+        pair = f"{self._user}:{self._password}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
     def admit(self, caller: Caller) -> None:
         return
 
@@ -91,7 +104,7 @@ class BasicAuth(Authenticator):
             raise Overloaded("too many passwords to check, send it again", 5.0)
         users = self._users
         # An unknown user takes as long as a known one.
-        stored = users.get(user) or next(iter(users.values()))
+        stored = users.get(user) or next(iter(users.values()), "!")
         self._waiting += 1
         try:
             right = await asyncio.get_running_loop().run_in_executor(self._checker, matches, stored, password)
@@ -106,6 +119,17 @@ class BasicAuth(Authenticator):
             if len(self._right) > _REMEMBERED:
                 self._right.popitem(last=False)
         return caller
+
+    def _borrow(self, client: ClientCredentialsSettings) -> None:
+        self._user = client.username or ""
+        self._password = client.password.get_secret_value() if client.password is not None else ""
+        if client.username_file is not None:
+            self._watch(client.username_file, partial(setattr, self, "_user"))
+        if client.password_file is not None:
+            self._watch(client.password_file, partial(setattr, self, "_password"))
+
+    def _watch(self, path: Path, use: Callable[[str], None]) -> None:
+        self._files.append(WatchedFile(path, lambda text: use(text.strip()), _CHECK_INTERVAL))
 
     def _use_text(self, text: str) -> None:
         users = read_htpasswd(text)

@@ -29,6 +29,8 @@ class BearerTokenAuth(Authenticator):
         self._caller = Caller(settings.project, Role.PRIVATE, name)
         self._audit = Audit(name)
         tokens = [token.get_secret_value() for token in (settings.token, *settings.tokens) if token is not None]
+        self._written = settings.header
+        self._first = tokens[0] if tokens else ""
         self._ring = self._ring_of(tokens)
         self._file = WatchedFile(settings.filename, self._use_text, _CHECK_INTERVAL) if settings.filename else None
 
@@ -36,6 +38,10 @@ class BearerTokenAuth(Authenticator):
         """Raises `ConfigError` when the file of tokens cannot be used."""
         if self._file is not None:
             await self._file.start()
+
+    def look(self) -> bool:
+        """Look at the file now; whether a change was taken over."""
+        return self._file is not None and self._file.look()
 
     async def stop(self) -> None:
         if self._file is not None:
@@ -60,6 +66,10 @@ class BearerTokenAuth(Authenticator):
             raise Unauthenticated("the token is not known")
         return caller
 
+    def lend(self) -> Mapping[str, str]:
+        """Headers for exporters that name this extension: the token, of several the first."""
+        return {self._written: f"{self._scheme} {self._first}"}
+
     def admit(self, caller: Caller) -> None:
         return
 
@@ -70,6 +80,7 @@ class BearerTokenAuth(Authenticator):
         tokens = [line.strip() for line in text.splitlines() if line.strip()]
         if not tokens:
             raise ValueError("holds no token")
+        self._first = tokens[0]
         self._ring = self._ring_of(tokens)
 
     def _ring_of(self, tokens: Iterable[str]) -> KeyRing:

@@ -133,16 +133,44 @@ class HtpasswdSettings(Settings):
     """The same as text; wins over the file."""
 
 
-class BasicAuthSettings(Settings):
-    """Extension `basicauth`: users and passwords, as the Collector's on the server side."""
+class ClientCredentialsSettings(Settings):
+    """User and password that exporters send."""
 
-    htpasswd: HtpasswdSettings
+    username: str | None = None
+    """User."""
+    password: Secret | None = None
+    """Password."""
+    username_file: Path | None = None
+    """File that holds the user; wins, and is read again when it changes."""
+    password_file: Path | None = None
+    """The same for the password."""
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.username is None and self.username_file is None:
+            raise ValueError("expected username or username_file")
+        if self.password is None and self.password_file is None:
+            raise ValueError("expected password or password_file")
+        if self.username is not None and ":" in self.username:
+            raise ValueError("username must not contain a colon")
+        return self
+
+
+class BasicAuthSettings(Settings):
+    """Extension `basicauth`: users and passwords, as the Collector's: `htpasswd` for receivers, `client_auth` for
+    exporters."""
+
+    htpasswd: HtpasswdSettings | None = None
     """Who may send."""
+    client_auth: ClientCredentialsSettings | None = None
+    """What exporters send."""
     project: ProjectId = "default"
     """Project that senders belong to."""
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if self.htpasswd.file is None and self.htpasswd.inline is None:
+        if (self.htpasswd is None) == (self.client_auth is None):
+            raise ValueError("expected either htpasswd, for receivers, or client_auth, for exporters")
+        if self.htpasswd is not None and self.htpasswd.file is None and self.htpasswd.inline is None:
             raise ValueError("no credential source provided: expected htpasswd::file or htpasswd::inline")
         return self

@@ -12,8 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
+from spanledger.clients.auth import ClientAuthSettings, Credentials
 from spanledger.commands.queue_list import letters, progress
 from spanledger.config import ComponentId, Config, Kind
+from spanledger.config.ids import parse_id
 from spanledger.config.pipeline import pipeline_settings, signals_of_exporter
 from spanledger.config.registry import COMPONENTS
 from spanledger.config.rules import used
@@ -165,7 +167,7 @@ class _Post:
                 if await self._passed_on(letter):
                     done.append(stored.id)
                 continue
-            if letter.source != "mapping" and letter.source not in self._receivers:
+            if letter.source not in ("mapping", "pipelines") and letter.source not in self._receivers:
                 self._outcome.skip(f"damaged on disk: {letter.reason}")
                 continue
             try:
@@ -230,11 +232,24 @@ class _Post:
         if source not in self._raw:
             id_ = self._ids[source.rpartition(":")[0]]
             factory = COMPONENTS[Kind.EXPORTERS][id_.type].factory
-            exporter: RawExporter = factory(self._config.components[Kind.EXPORTERS][id_], signal)
+            settings = self._config.components[Kind.EXPORTERS][id_]
+            exporter: RawExporter = factory(settings, signal)
+            auth = getattr(settings, "auth", None)
+            if isinstance(auth, ClientAuthSettings):
+                exporter.credentials = await self._credentials(auth.authenticator)
             await exporter.start()
             self._stack.push_async_callback(exporter.close)
             self._raw[source] = exporter
         return self._raw[source]
+
+    async def _credentials(self, name: str) -> Credentials:
+        id_ = parse_id(name)
+        settings = self._config.components[Kind.EXTENSIONS][id_]
+        extension = COMPONENTS[Kind.EXTENSIONS][id_.type].factory(settings, name)
+        await extension.start()
+        self._stack.push_async_callback(extension.stop)
+        found: Credentials = extension.lend
+        return found
 
     async def _opened_log(self) -> DurableLog:
         if self._log is None:

@@ -195,18 +195,20 @@ COMPONENTS: Final[Registry] = registry(
     Component(
         Kind.EXTENSIONS,
         "bearertokenauth",
-        "one token for all senders",
+        "one token for all senders, or of exporters",
         "spanledger.access.settings:BearerTokenAuthSettings",
         "spanledger.access.bearer:BearerTokenAuth",
         authenticates=True,
+        lends=True,
     ),
     Component(
         Kind.EXTENSIONS,
         "basicauth",
-        "users and passwords of an htpasswd file",
+        "users and passwords of an htpasswd file, or of exporters",
         "spanledger.access.settings:BasicAuthSettings",
         "spanledger.access.basic:BasicAuth",
         authenticates=True,
+        lends=True,
     ),
     Component(
         Kind.EXTENSIONS,

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from spanledger.access.settings import AuthSettings
+from spanledger.access.settings import AuthSettings, BasicAuthSettings
+from spanledger.clients.auth import ClientAuthSettings
 from spanledger.config.components import Kind, Registry
 from spanledger.config.ids import ComponentId, parse_id
 from spanledger.config.model import Config
@@ -33,6 +34,7 @@ def problems_between(config: Config, registry: Registry) -> Iterator[Problem]:
     yield from _storage_of_queues(config)
     yield from _stores_of_apis(config, registry)
     yield from _authenticators(config, registry)
+    yield from _credentials(config, registry)
     yield from problems_of_connectors(config)
     yield from _endpoints(config)
     yield from _embedded_stores(config)
@@ -121,7 +123,7 @@ def _stores_of_apis(config: Config, registry: Registry) -> Iterator[Problem]:
 
 
 def authenticating(config: Config, registry: Registry) -> list[ComponentId]:
-    """Extensions in use that know callers."""
+    """Extensions in use that know callers, or what exporters send."""
     return [id_ for id_ in used(config, Kind.EXTENSIONS) if registry[Kind.EXTENSIONS][id_.type].authenticates]
 
 
@@ -163,6 +165,28 @@ def _auths(settings: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[s
             yield (*path, name), value
         elif isinstance(value, BaseModel):
             yield from _auths(value, (*path, name))
+
+
+def _credentials(config: Config, registry: Registry) -> Iterator[Problem]:
+    """Extensions that exporters take credentials of."""
+    lending = [
+        str(id_)
+        for id_, settings in used(config, Kind.EXTENSIONS).items()
+        if registry[Kind.EXTENSIONS][id_.type].lends
+        and not (isinstance(settings, BasicAuthSettings) and settings.client_auth is None)
+    ]
+    types = [component.type for component in registry[Kind.EXTENSIONS].values() if component.lends]
+    for id_, settings in used(config, Kind.EXPORTERS).items():
+        auth = getattr(settings, "auth", None)
+        if not isinstance(auth, ClientAuthSettings) or auth.authenticator in lending:
+            continue
+        path = (Kind.EXPORTERS, str(id_), "auth", "authenticator")
+        text = f'references extension "{auth.authenticator}", which is not in service::extensions'
+        if auth.authenticator in map(str, config.extensions):
+            text = f'references extension "{auth.authenticator}", which has no credentials to send'
+        expected = one_of(lending) if lending else one_of(types)
+        guess = nearest(auth.authenticator, lending)
+        yield Problem(path, text, config.origin(*path), auth.authenticator, expected, guess)
 
 
 def endpoints(settings: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from spanledger.clients.auth import Credentials, no_credentials
 from spanledger.exporters.base import WriteResult
 from spanledger.exporters.messages import count, halves
 from spanledger.model.received import Telemetry
@@ -22,6 +23,8 @@ class RawExporter(ABC):
     name: str = "exporter"
     concurrency: int = 1
     """Writes at the same time."""
+    credentials: Credentials = staticmethod(no_credentials)
+    """Set before `start` where the settings name an `auth`."""
 
     @abstractmethod
     async def start(self) -> None:

@@ -103,3 +103,32 @@ class TestBasic:
                 await settled(extension, credentials("ali", "first word"))
         finally:
             await extension.stop()
+
+
+class TestLending:
+    def test_a_token_with_its_header_and_scheme(self) -> None:
+        assert bearer(token="t-1").lend() == {"Authorization": "Bearer t-1"}
+        assert bearer(token="t-1", header="X-Auth", scheme="Token").lend() == {"X-Auth": "Token t-1"}
+
+    async def test_user_and_password_from_files(self, tmp_path: Path) -> None:
+        for name in ("user", "password"):
+            (tmp_path / name).write_text(f"my-{name}\n")
+        client = {"username_file": tmp_path / "user", "password_file": tmp_path / "password"}
+        extension = BasicAuth(BasicAuthSettings.model_validate({"client_auth": client}))
+        await extension.start()
+        try:
+            assert extension.lend()["Authorization"] == credentials("my-user", "my-password")["authorization"]
+        finally:
+            await extension.stop()
+
+    async def test_what_exporters_send_lets_nobody_in(self) -> None:
+        settings = {"client_auth": {"username": "a", "password": "b"}}
+        extension = BasicAuth(BasicAuthSettings.model_validate(settings))
+        with pytest.raises(Unauthenticated):
+            await settled(extension, credentials("a", "b"))
+        await extension.stop()
+
+    @pytest.mark.parametrize("given", [{}, {"client_auth": {"username": "a"}}, {"client_auth": {"password": "b"}}])
+    def test_half_of_a_pair_is_refused(self, given: dict[str, object]) -> None:
+        with pytest.raises(ValueError, match="expected"):
+            BasicAuthSettings.model_validate(given)

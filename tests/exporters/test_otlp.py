@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,6 +19,8 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pydantic import ValidationError
 
+from spanledger.access.bearer import BearerTokenAuth
+from spanledger.access.settings import BearerTokenAuthSettings
 from spanledger.errors import Overloaded, Throttled
 from spanledger.exporters.base import WRITTEN, WriteResult
 from spanledger.exporters.messages import count, halves
@@ -105,6 +108,26 @@ async def test_headers_are_sent(protocol: str) -> None:
     assert answer.retry is not None
     assert "not known" in answer.retry
     assert answer.refused is None
+
+
+@both
+async def test_credentials_of_an_extension_are_sent_as_they_are_now(protocol: str, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("old\n")
+    extension = BearerTokenAuth(BearerTokenAuthSettings.model_validate({"filename": token}))
+    await extension.start()
+    memory = Memory()
+    async with (
+        receiving(memory, authenticators={"": OneKey()}) as receiver,
+        exporting(receiver, protocol) as exporter,
+    ):
+        exporter.credentials = extension.lend
+        assert (await exporter.write([traces("a")], "")).retry is not None
+        token.write_text("secret\n")
+        assert extension.look()
+        assert await exporter.write([traces("b")], "") == WRITTEN
+    await extension.stop()
+    assert memory.names == ["b"]
 
 
 @both

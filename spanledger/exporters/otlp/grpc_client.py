@@ -66,7 +66,7 @@ class OtlpExporter(RawExporter):
     async def write(self, batch: Sequence[Telemetry], token: str) -> WriteResult:
         """Send the bodies as one request."""
         call = self._export(
-            merged(one.body for one in batch), timeout=self._settings.timeout or None, metadata=self._metadata
+            merged(one.body for one in batch), timeout=self._settings.timeout or None, metadata=self._sent()
         )
         try:
             response = await call
@@ -83,6 +83,10 @@ class OtlpExporter(RawExporter):
         """Close the channel."""
         if self._channel is not None:
             await self._channel.close()
+
+    def _sent(self) -> tuple[tuple[str, str], ...]:
+        lent = self.credentials()
+        return (*self._metadata, *((name.lower(), value) for name, value in lent.items())) if lent else self._metadata
 
     def _options(self) -> list[tuple[str, Any]]:
         settings = self._settings

@@ -81,7 +81,7 @@ class OtlpHttpExporter(RawExporter):
             async with self._session.post(
                 self._url,
                 data=body,
-                headers=self._headers,
+                headers={**self._headers, **self.credentials()},
                 proxy=self._settings.proxy_url,
                 allow_redirects=False,
                 server_hostname=tls.server_name_override,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from spanledger.clients.auth import ClientAuthSettings
 from spanledger.clients.tls import ClientTlsSettings
 from spanledger.model.received import Signal
 from spanledger.settings import Duration, Secret, Settings
@@ -52,6 +53,8 @@ class OtlpSettings(Settings):
     """Of messages. gRPC for Python has no zstd and no snappy: gzip is sent in their place."""
     headers: Headers = Field(default_factory=dict)
     """Sent with every request; values are secrets."""
+    auth: ClientAuthSettings | None = None
+    """Sends credentials of an extension, too."""
     tls: ClientTlsSettings = ClientTlsSettings()
     """TLS is used unless `insecure` or the endpoint says otherwise."""
     timeout: Annotated[Duration, Field(ge=0)] = 5.0
@@ -123,6 +126,8 @@ class OtlpHttpSettings(Settings):
     """Of bodies."""
     headers: Headers = Field(default_factory=dict)
     """Sent with every request; values are secrets."""
+    auth: ClientAuthSettings | None = None
+    """Sends credentials of an extension, too."""
     tls: ClientTlsSettings = ClientTlsSettings()
     """For https endpoints."""
     timeout: Annotated[Duration, Field(ge=0)] = 30.0
