@@ -3,6 +3,9 @@
 OpenLLMetry for JavaScript loses the context between LangChain and the client library, and Logfire writes the late half
 of a streamed call as a record of its own: the same tokens stand in two traces. Told by all of: the same service, model
 and token counts, another instrumentation scope, at the same time, and at least one of the two without a response id.
+Langtrace for Anthropic beside the SDK's own spans counts neither what was read from the cache nor what was written.
+
+The one that bills takes from the other what it does not tell itself: client libraries' own spans hold no messages.
 """
 
 from __future__ import annotations
@@ -13,11 +16,17 @@ from typing import NamedTuple
 
 from spanledger.mapping.dialects.base import LLM
 from spanledger.mapping.responses import is_identity
+from spanledger.mapping.sizes import size_of
 from spanledger.model.records import Run
+from spanledger.model.span import Value
 
 _MAX_BUCKETS = 50_000
 _MOST_ALIKE = 32
 """Calls of one bucket that are compared; more of them are a load test, not two views of a call."""
+
+_MAX_TOLD_BYTES = 8 * 1024 * 1024
+_TOLD = ("input", "output", "tools", "params", "streaming", "ttft_ns", "response_id", "finish_reasons")
+"""What the one that bills may lack."""
 
 _Key = tuple[str, str | None, str | None, int, int]
 
@@ -49,8 +58,8 @@ class _Bucket:
         """When the last of them ended that ever were."""
         self.views: dict[str, _View] = {}
         """Run id → view."""
-        self.repeated: set[str] = set()
-        """Run ids."""
+        self.repeated: dict[str, str] = {}
+        """Run id → run id of the one that it repeats."""
 
     def put(self, run_id: str, view: _View | None) -> set[str]:
         """Replace a view; the traces of those whose billing changes with it."""
@@ -68,16 +77,25 @@ class _Bucket:
             self.views[run_id] = view
             self.latest = max(self.latest, view.ended_at)
         before, self.repeated = self.repeated, _repeated(self.views.values())
-        return {traces[changed] for changed in before ^ self.repeated if changed in traces}
+        changed = {one for pair in before.items() ^ self.repeated.items() for one in pair}
+        return {traces[run_id] for run_id in changed if run_id in traces}
+
+    def repeating(self, run_id: str) -> str | None:
+        """Run id of the view that repeats this one."""
+        return next((one for one, other in self.repeated.items() if other == run_id), None)
 
 
 class Twins:
     """Calls seen in the traces of a project, by service, model and tokens. The same calls give the same verdict in
     whatever order they come."""
 
-    def __init__(self, limit: int = _MAX_BUCKETS) -> None:
+    def __init__(self, limit: int = _MAX_BUCKETS, max_told_bytes: int = _MAX_TOLD_BYTES) -> None:
         self._limit = limit
+        self._max_told_bytes = max_told_bytes
         self._buckets: OrderedDict[_Key, _Bucket] = OrderedDict()
+        self._told: OrderedDict[str, dict[str, Value]] = OrderedDict()
+        """Run id of one that repeats another → what it tells."""
+        self._told_bytes = 0
 
     def settle(self, project_id: str, trace_id: str, runs: Iterable[Run]) -> set[str]:
         """Withdraw billing from the runs of a trace that repeat a call told elsewhere.
@@ -85,37 +103,66 @@ class Twins:
         Returns the other traces whose billing changes with this and which must be settled again.
         """
         others: set[str] = set()
+        placed: list[tuple[_Bucket, Run]] = []
         for run in runs:
-            key = _bucket_of(project_id, run)
-            if key is None:
-                continue
-            bucket = self._buckets.get(key)
-            if bucket is None:
-                if not run.billable:
+            view = _view_of(trace_id, run) if run.billable else None
+            for key in _buckets_of(project_id, run):
+                bucket = self._buckets.get(key)
+                if bucket is None:
+                    if view is None:
+                        continue
+                    bucket = self._buckets[key] = _Bucket()
+                    if len(self._buckets) > self._limit:
+                        self._buckets.popitem(last=False)
+                else:
+                    self._buckets.move_to_end(key)
+                if run.run_id not in bucket.views and len(bucket.views) >= _MOST_ALIKE:
                     continue
-                bucket = self._buckets[key] = _Bucket()
-                if len(self._buckets) > self._limit:
-                    self._buckets.popitem(last=False)
-            else:
-                self._buckets.move_to_end(key)
-            if run.run_id not in bucket.views and len(bucket.views) >= _MOST_ALIKE:
-                continue
-            # Where it does not bill, it turned out that another bills its call.
-            others |= bucket.put(run.run_id, _view_of(trace_id, run) if run.billable else None)
+                # Where it does not bill, it turned out that another bills its call.
+                others |= bucket.put(run.run_id, view)
+                placed.append((bucket, run))
+        paired = [(bucket, run) for bucket, run in placed if bucket.repeated]
+        for bucket, run in paired:
             if run.run_id in bucket.repeated:
                 run.billable = False
                 run.cost = None
+                others |= self._note(bucket, run)
+        for bucket, run in paired:
+            told = self._told.get(bucket.repeating(run.run_id) or "")
+            for name, value in told.items() if told is not None else ():
+                if getattr(run, name) in (None, [], {}):
+                    setattr(run, name, value)
         others.discard(trace_id)
         return others
 
+    def _note(self, bucket: _Bucket, run: Run) -> set[str]:
+        """Remember what a run that repeats another tells; the trace of that one where it learns something."""
+        told = {name: value for name in _TOLD if (value := getattr(run, name)) not in (None, [], {})}
+        held = self._told.get(run.run_id)
+        if told == held:
+            return set()
+        self._told_bytes += size_of(told) - (size_of(held) if held is not None else 0)
+        self._told[run.run_id] = told
+        while self._told_bytes > self._max_told_bytes:
+            self._told_bytes -= size_of(self._told.popitem(last=False)[1])
+        winner = bucket.views.get(bucket.repeated[run.run_id])
+        return {winner.trace_id} if winner is not None else set()
 
-def _bucket_of(project_id: str, run: Run) -> _Key | None:
+
+def _buckets_of(project_id: str, run: Run) -> list[_Key]:
+    """Where to look for a call's other views: among those of the same tokens, and of the same but for the cache."""
     usage = run.usage
     if run.type != LLM or usage is None or run.scope_name is None or not run.ended_at:
-        return None
+        return []
     if not usage.input_tokens or not usage.output_tokens:
-        return None
-    return project_id, run.service_name, run.request_model, usage.input_tokens, usage.output_tokens
+        return []
+    around, output = (project_id, run.service_name, run.request_model), usage.output_tokens
+    cached = (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
+    fresh = usage.input_tokens - cached
+    keys: list[_Key] = [(*around, usage.input_tokens, output)]
+    if cached and fresh > 0:
+        keys.append((*around, fresh, output))
+    return keys
 
 
 def _view_of(trace_id: str, run: Run) -> _View:
@@ -123,9 +170,9 @@ def _view_of(trace_id: str, run: Run) -> _View:
     return _View(run.started_at, run.run_id, ended, trace_id, scope, is_identity(run.response_id))
 
 
-def _repeated(alike: Collection[_View]) -> set[str]:
-    """Run ids of the views that repeat another; each view stands for one repetition at most."""
-    found: set[str] = set()
+def _repeated(alike: Collection[_View]) -> dict[str, str]:
+    """Run ids of the views that repeat another, and of that one; each view stands for one repetition at most."""
+    found: dict[str, str] = {}
     if len({view.scope for view in alike}) < 2:
         return found
     taken: set[str] = set()
@@ -147,6 +194,6 @@ def _repeated(alike: Collection[_View]) -> set[str]:
             other = min(others, key=lambda one: (not one.has_id, abs(one.started_at - view.started_at), one))
             # Of two without an id the one that began last is the innermost.
             loser, winner = (view, other) if other.has_id or view < other else (other, view)
-            found.add(loser.run_id)
+            found[loser.run_id] = winner.run_id
             taken.add(winner.run_id)
     return found

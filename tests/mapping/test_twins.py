@@ -76,3 +76,42 @@ def test_the_late_half_of_a_logfire_stream_that_lost_its_parent_repeats_the_call
 
     assert ledger.billed() == {2: (56, 5)}
     assert ledger.run(1).duration_ns == 900_000_000
+
+
+NATIVE, WRAPPER = "com.anthropic.sdk.python", "langtrace_python_sdk.instrumentation.anthropic"
+CACHED = {"gen_ai.usage.cache_read.input_tokens": 128, "gen_ai.usage.cache_write.input_tokens": 64}
+ASKED = {"gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]'}
+
+
+def native(trace: int = 1) -> Facts:
+    return chat(CACHED, id=1, trace=trace, tokens=(403, 37), scope=NATIVE, response_id="msg_01L2mB6Wn6Feh0RfFkBc2Of9")
+
+
+def wrapper(trace: int, start: float) -> Facts:
+    return chat(ASKED, id=2, trace=trace, tokens=(211, 37), scope=WRAPPER, start=start, end=0.99)
+
+
+@pytest.mark.parametrize("requests", [[[0], [1]], [[1], [0]], [[0, 1]]])
+@pytest.mark.parametrize("start", [-0.01, 0.01])
+@pytest.mark.parametrize("trace", [1, 2])
+def test_a_view_that_leaves_the_cache_out_repeats_the_call_and_tells_its_messages(
+    requests: list[list[int]], start: float, trace: int
+) -> None:
+    views = (native(), wrapper(trace, start))
+    ledger = Ledger()
+    for request in requests:
+        ledger.add(*(views[place] for place in request))
+
+    assert ledger.billed() == {1: (403, 37)}
+    assert ledger.run(1).input == [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]
+
+
+def test_what_the_one_that_bills_tells_itself_stays() -> None:
+    own = {"gen_ai.request.temperature": 0.5, "gen_ai.response.finish_reasons": ["stop"]}
+    other = {"gen_ai.request.temperature": 0.1, "gen_ai.response.finish_reasons": ["length"], **ASKED}
+    ledger = Ledger(
+        chat(own, id=1, trace=1, scope=NATIVE, response_id=RESPONSE), chat(other, id=2, trace=2, scope=WRAPPER)
+    )
+
+    run = ledger.run(1)
+    assert (run.params, run.finish_reasons, run.input is None) == ({"temperature": 0.5}, ["stop"], False)
