@@ -7,5 +7,5 @@ DIALECT = Dialect(
     title="Azure AI Inference and Agents SDKs",
     rank=62,
     keys={"gen_ai.message.id": "request_id"},
-    scopes=("azure.ai.", "Azure.AI."),
+    scopes=("azure.ai.", "Azure.AI.", "azure.core.tracing."),
 )
