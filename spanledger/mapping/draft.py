@@ -39,7 +39,7 @@ from spanledger.mapping.times import duration_of, first_token_ns, tells_stream
 from spanledger.mapping.usage import usage_of
 from spanledger.model.ids import run_id_of_span
 from spanledger.model.records import Cost, Run, RunError
-from spanledger.model.span import SPAN_KINDS, Event, Value
+from spanledger.model.span import SPAN_KINDS, Event, Resource, Value
 
 _MODEL_CALLS = (LLM, EMBED, RERANK)
 _READ_EVENTS = (
@@ -99,6 +99,24 @@ class Draft:
         """What it cost when it was last asked for."""
         self.told: Told | None = None
         """A framework's messages in the input and output of a chain."""
+
+
+class Mute(Draft):
+    """A span that says nothing, and has no more than a place in the tree."""
+
+    __slots__ = ()
+
+    def __init__(self, span: Facts) -> None:
+        self.span = span
+        self.parent_span_id = span.parent_span_id
+        self.kind = PASS
+        self.context = _NO_CONTEXT
+        self.deployment = _NO_DEPLOYMENT
+        self.run = self.reported = self.priced = self.told = None
+
+
+_NO_CONTEXT = Context()
+_NO_DEPLOYMENT = Deployment(Resource())
 
 
 def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Deployment) -> Draft:

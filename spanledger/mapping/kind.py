@@ -29,6 +29,13 @@ _MANUAL_SPANS = frozenset(
     {"openlit", "openllmetry", "langfuse", "laminar", "mlflow", "braintrust", "lunary", "logfire"}
 )
 """SDKs whose own tracer users take for spans of their own."""
+_MUTE_FACTS = frozenset(
+    {
+        "http_route", "http_status", "server_address", "api_base", "vector_db", "db_operation",
+        "error_type", "error_message", "error_code", "error_stack",
+    }
+)  # fmt: skip
+"""Slots that tell of no run, whatever they hold; of databases, those with vectors are looked at."""
 _READ_OPERATIONS = ("query", "search", "select", "get", "retrieve", "similarity")
 
 _SIGNALS: dict[str, list[int]] = {}
@@ -65,6 +72,19 @@ def kind_of(span: Facts) -> str | None:
     if found is None and dialect_of_scope(span.scope.name) in _MANUAL_SPANS:
         return FUNCTION if span.tool_input is not None else WEAK_CHAIN
     return found
+
+
+def is_mute(span: Facts) -> bool:
+    """Whether a span is noise that bears on nothing: no event, no fact but those of HTTP and databases, and a name that
+    stands for no run. Quicker than `kind_of`, whose answer it would be PASS or None."""
+    facts = vars(span)
+    if span.events or not _MUTE_FACTS.issuperset(facts):
+        return False
+    if "vector_db" in facts and str(facts["vector_db"]).lower() in _VECTOR_STORES:
+        return False
+    scope = span.scope.name
+    named = _kind_by_name(scope, span.name)
+    return named[0] == PASS if named is not None else dialect_of_scope(scope) not in _MANUAL_SPANS
 
 
 def _lookup(kinds: Kinds, value: Value) -> str | None:

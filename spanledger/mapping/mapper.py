@@ -24,11 +24,11 @@ from spanledger.mapping.context import Deployment, context_of
 from spanledger.mapping.cost import PriceList
 from spanledger.mapping.derived import ToolCalls
 from spanledger.mapping.dialects.base import LLM, MERGE, PASS, WRAP
-from spanledger.mapping.draft import Draft, draft_of
+from spanledger.mapping.draft import Draft, Mute, draft_of
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.framework_answers import Answers, LookedAt, Told, TraceAnswers
 from spanledger.mapping.gateway_log import GatewayMapper
-from spanledger.mapping.kind import kind_of
+from spanledger.mapping.kind import is_mute, kind_of
 from spanledger.mapping.lunary_events import LunaryMapper
 from spanledger.mapping.measurements import metric_record
 from spanledger.mapping.merge import (
@@ -157,9 +157,8 @@ class Mapper:
         deployments: dict[int, Deployment] = {}
         told: list[Value] = []
         for item in items:
-            if isinstance(item, Span):
-                if isinstance(item, Facts):
-                    self._add_span(project_id, item, touched, records)
+            if isinstance(item, Facts):
+                self._add_span(project_id, item, touched, records)
             elif isinstance(item, LogRecord):
                 self._add_log(project_id, item, touched, records)
             elif isinstance(item, ClientEvent):
@@ -195,18 +194,18 @@ class Mapper:
         """How many traces and items are remembered, and roughly in how many bytes."""
         return len(self._traces), self._items, self._bytes
 
-    def _trace(self, project_id: str, trace_id: str) -> _Trace:
+    def _trace(self, project_id: str, trace_id: str, touched: dict[str, set[str]]) -> _Trace:
         key = (project_id, trace_id)
         trace = self._traces.get(key)
         if trace is None:
             trace = self._traces[key] = _Trace()
             self._grow(trace, SIZE_OF_TRACE)
-        else:
+        elif trace_id not in touched:
             self._traces.move_to_end(key)
         return trace
 
     def _add_span(self, project_id: str, span: Facts, touched: dict[str, set[str]], records: list[Record]) -> None:
-        trace = self._trace(project_id, span.trace_id)
+        trace = self._trace(project_id, span.trace_id, touched)
         held = trace.spans.get(span.span_id)
         if held is not None:
             if same_span(held, span):
@@ -220,7 +219,11 @@ class Mapper:
         trace.spans[span.span_id] = span
         trace.statements += 1
         self._grow(trace, size_of_span(span))
-        changed = touched.setdefault(span.trace_id, set())
+        changed = touched.get(span.trace_id)
+        if changed is None:
+            changed = touched[span.trace_id] = set()
+        if held is None and is_mute(span) and self._add_mute(trace, span):
+            return
         changed.add(span.span_id)
         if isinstance(span.response_id, str):
             if trace.answers is None:
@@ -236,6 +239,17 @@ class Mapper:
                     records.append(score)
         if not SCORE_SLOTS.isdisjoint(vars(span)):
             records.extend(span_scores(project_id, span, context_of(span).session_id))
+
+    def _add_mute(self, trace: _Trace, span: Facts) -> bool:
+        """Remember a span that says nothing, which is most spans of a service, for its place in the tree alone. False
+        where it bears on anything else: runs stand below it, log records or other spans may belong to it."""
+        if trace.has_parts or trace.logs is not None or trace.below.get(span.span_id):
+            return False
+        trace.drafts[span.span_id] = Mute(span)
+        if span.parent_span_id is not None:
+            _put_below(trace, span.parent_span_id, span.span_id)
+        self._grow(trace, size_of_run(None))
+        return True
 
     def _add_log(self, project_id: str, record: LogRecord, touched: dict[str, set[str]], records: list[Record]) -> None:
         event = event_of(record)
@@ -255,7 +269,7 @@ class Mapper:
             return
         if not record.trace_id or not record.span_id:
             return
-        trace = self._trace(project_id, record.trace_id)
+        trace = self._trace(project_id, record.trace_id, touched)
         logs = _logs_of(trace)
         said = (record.span_id, hash(identity_of(event)))
         if said in logs.said:
@@ -367,7 +381,7 @@ class Mapper:
         if held is not None and held.parent_span_id is not None:
             trace.below[held.parent_span_id].discard(span_id)
         if draft.parent_span_id is not None:
-            trace.below.setdefault(draft.parent_span_id, set()).add(span_id)
+            _put_below(trace, draft.parent_span_id, span_id)
         self._grow(trace, size_of_run(draft.run) - (size_of_run(held.run) if held is not None else 0))
         trace.drafts[span_id] = draft
         is_mute = draft.kind == PASS and draft.context.user_id is None and draft.context.session_id is None
@@ -393,6 +407,14 @@ class Mapper:
         del self._traces[key]
         self._items -= trace.items
         self._bytes -= trace.size
+
+
+def _put_below(trace: _Trace, parent_span_id: str, span_id: str) -> None:
+    below = trace.below.get(parent_span_id)
+    if below is None:
+        trace.below[parent_span_id] = {span_id}
+    else:
+        below.add(span_id)
 
 
 def _logs_of(trace: _Trace) -> _Logs:
