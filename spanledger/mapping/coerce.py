@@ -24,9 +24,11 @@ def text(value: Value) -> str | None:
         return None
     if isinstance(value, str):
         value = value.strip()
-        if value[:1] == '"' and value[-1:] == '"' and len(value) > 1:
-            value = _literal(value)
-        return value or None
+        if not value:
+            return None
+        if value[0] == '"' and value[-1] == '"' and len(value) > 1:
+            return _literal(value) or None
+        return value
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
@@ -43,7 +45,7 @@ def _literal(value: str) -> str:
 
 def number(value: Value) -> int | float | None:
     """A finite number from an int, a float or a numeric string. A bool is not a number."""
-    if value is None or isinstance(value, bool):
+    if value is None or value is True or value is False:
         return None
     if isinstance(value, int):
         return value

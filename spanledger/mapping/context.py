@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 import msgspec
 
@@ -25,6 +24,7 @@ _SESSION_KEYS = (
 _WHO = frozenset(_USER_KEYS + _SESSION_KEYS)
 _USER_PROPS_KEYS = ("lunary_user_props", "user_props", "userProps")
 _TAG_KEYS = ("tags", "labels", "langfuse_tags", "lunary_tags")
+_NO_METADATA = frozenset(_TAG_KEYS + _USER_PROPS_KEYS)
 _STATED_BY = (
     "user_id", "session_id", "user_props", "user", "tags", "meta", "meta_document", "requester_metadata",
 )  # fmt: skip
@@ -80,7 +80,7 @@ def context_of(span: Facts) -> Context:
     context.user_id = text(span.user_id) or _first(documents, _USER_KEYS, stated)
     context.session_id = _session(span, documents, stated)
     props = parse_json(span.user_props)[1] if span.user_props is not None else None
-    for document in documents:
+    for document in documents if not stated.isdisjoint(_USER_PROPS_KEYS) else ():
         if props is None:
             for key in _USER_PROPS_KEYS:
                 if key in document:
@@ -91,12 +91,12 @@ def context_of(span: Facts) -> Context:
     if span.tags is not None:
         context.tags = tags_of(span.tags)
     for document in documents:
-        for key in _TAG_KEYS:
+        for key in _TAG_KEYS if not stated.isdisjoint(_TAG_KEYS) else ():
             if key in document:
                 context.tags = list(dict.fromkeys([*context.tags, *tags_of(document[key])]))
         for key, value in document.items():
-            if key not in _TAG_KEYS and key not in _USER_PROPS_KEYS:
-                _note(context.metadata, key, _without_secrets(key, value))
+            if key not in _NO_METADATA:
+                _note(context.metadata, key, value)
     for key in _WHO & context.metadata.keys():
         held = context.metadata[key]
         if held in (context.user_id, context.session_id):
@@ -109,11 +109,15 @@ def custom_attributes(span: Facts, metadata: dict[str, str]) -> dict[str, Value]
     as the run's attributes."""
     left: dict[str, Value] = {}
     for key, received in span.rest.items():
-        value = _without_secrets(key, received)
+        value = received
+        treatment = _TREATMENTS.get(key)
+        if treatment is None:
+            treatment = _treat(key)
+        if treatment & _GUARDED or isinstance(value, dict):
+            value = _without_secrets(key, value)
         if (
-            isinstance(value, (str, int, float, bool))
-            and (not isinstance(value, str) or len(value) <= _LONGEST_METADATA)
-            and _is_of_user(key)
+            treatment & _OF_USER
+            and (len(value) <= _LONGEST_METADATA if isinstance(value, str) else isinstance(value, (int, float)))
             and key not in metadata
         ):
             _note(metadata, key, value)
@@ -122,14 +126,23 @@ def custom_attributes(span: Facts, metadata: dict[str, str]) -> dict[str, Value]
     return left
 
 
-def _is_of_user(key: str) -> bool:
-    """Whether a key is in nobody's namespace."""
-    return _is_remembered_of_user(key) if len(key) <= _LONGEST_KEY else not key.startswith(_KNOWN_NAMESPACES)
+_OF_USER, _GUARDED = 1, 2
+"""The key is in nobody's namespace; its values may hold what nobody may see."""
+_TREATMENTS: dict[str, int] = {}
+_MOST_KEYS = 4096
 
 
-@lru_cache(4096)
-def _is_remembered_of_user(key: str) -> bool:
-    return key not in _PLAIN_ATTRIBUTES and not key.startswith(_KNOWN_NAMESPACES)
+def _treat(key: str) -> int:
+    """How values of a key are treated. Keys come from outside: few and short ones are remembered."""
+    low = key.lower()
+    is_guarded = low.endswith((*_SECRET_ENDINGS, "_ref")) or "header" in low or low == "hidden_params"
+    is_of_user = key not in _PLAIN_ATTRIBUTES and not key.startswith(_KNOWN_NAMESPACES)
+    treatment = _GUARDED * is_guarded | _OF_USER * is_of_user
+    if len(key) <= _LONGEST_KEY:
+        if len(_TREATMENTS) >= _MOST_KEYS:
+            _TREATMENTS.clear()
+        _TREATMENTS[key] = treatment
+    return treatment
 
 
 def _without_secrets(key: str, value: Value) -> Value:
@@ -187,7 +200,7 @@ def tags_of(value: Value) -> list[str]:
 def _unquoted(value: Value) -> str | None:
     """Langfuse and MLflow write metadata values as JSON: `"x"` is the string x."""
     found = text(value)
-    if found is not None and len(found) > 1 and found[0] == '"' and found[-1] == '"':
+    if found is not None and found[0] == '"' and len(found) > 1 and found[-1] == '"':
         _, inner = parse_json(found)
         return text(inner)
     return found
@@ -197,9 +210,15 @@ def _note(metadata: dict[str, str], key: str, value: Value) -> None:
     """Add a metadata entry as a string; nested values as JSON text."""
     if value is None or value == "":
         return
-    if isinstance(value, bool):
+    treatment = _TREATMENTS.get(key)
+    if (_treat(key) if treatment is None else treatment) & _GUARDED or isinstance(value, dict):
+        value = _without_secrets(key, value)
+    if isinstance(value, str):
+        written = value.strip()
+        metadata[key] = written if written and written[0] != '"' else _unquoted(value) or value
+    elif isinstance(value, bool):
         metadata[key] = "true" if value else "false"
-    elif isinstance(value, (str, int, float)):
+    elif isinstance(value, (int, float)):
         metadata[key] = _unquoted(value) or str(value)
     elif isinstance(value, bytes):
         metadata[key] = value.decode("utf-8", "replace")
