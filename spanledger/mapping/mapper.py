@@ -50,7 +50,7 @@ from spanledger.model.client_event import ClientEvent
 from spanledger.model.ids import thread_id
 from spanledger.model.received import Encoding, Item
 from spanledger.model.records import Record, Run, Score, Thread
-from spanledger.model.span import Event, LogRecord, MetricPoint, Resource, Span, Value
+from spanledger.model.span import Event, LogRecord, MetricPoint, Resource, Value
 
 _BESIDE = 8
 """What traces tell each other (results of tools, answers, conversations) takes an eighth of the bound more, each."""
