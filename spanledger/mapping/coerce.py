@@ -23,12 +23,10 @@ def text(value: Value) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
-        value = value.strip()
-        if not value:
+        found: str = value.strip()
+        if not found:
             return None
-        if value[0] == '"' and value[-1] == '"' and len(value) > 1:
-            return _literal(value) or None
-        return value
+        return (_literal(found) or None) if found[0] == '"' and found[-1] == '"' and len(found) > 1 else found
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
