@@ -156,7 +156,7 @@ def heads(window: Window, at: int, end: int, seed: int) -> Iterator[Found]:
 def is_torn(window: Window, damage: Damage, seed: int) -> bool:
     """Whether the last bytes of a file are the beginning of an entry that was never finished, or room that was never
     written: what a crash in the middle of a commit leaves, and nobody was told that it is safe."""
-    raw = window.get(damage.at, HEAD_BYTES)
+    raw = window.get(damage.at, min(HEAD_BYTES, damage.end - damage.at))
     if len(raw) < HEAD_BYTES:
         return _MAGIC.startswith(raw[:4]) or not any(raw)
     if raw[:4] == _MAGIC and damage.at + HEAD_BYTES + _HEAD.unpack_from(raw)[1] > damage.end:

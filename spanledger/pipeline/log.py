@@ -7,8 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from spanledger.errors import LogError, Overloaded, SpanledgerError
 from spanledger.model.received import Received
@@ -20,6 +19,7 @@ from spanledger.pipeline.directory_lock import DirectoryLock
 from spanledger.pipeline.log_file import Content, LogFile, is_full
 from spanledger.pipeline.log_reader import read
 from spanledger.pipeline.log_writer import LogWriter, log_error
+from spanledger.pipeline.pace import Pace
 from spanledger.pipeline.settings import FileStorageSettings, WhenFull
 from spanledger.pipeline.status import LogStatus
 from spanledger.pipeline.waiting_age import WaitingAge
@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_GROUP_BYTES: Final = 4 * 1024 * 1024
-"""A group of this size is written without waiting for more: its sync costs less than its bytes."""
 _TRIM_INTERVAL: Final = 1.0
 _DISK_FULL_DELAY: Final = 15.0
 """Seconds after which a sender may try again when the disk is full: somebody has to make room first."""
@@ -41,8 +39,7 @@ _DROP_SHARE: Final = 64
 """`drop_oldest` makes room for 1/64 of the bound at once, or every append would have to."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Append:
+class _Append(NamedTuple):
     entry: Entry
     received: Received
     future: asyncio.Future[int]
@@ -65,7 +62,7 @@ class DurableLog(Log):
         self._read_pool: ThreadPoolExecutor | None = None
         self._group: list[_Append] = []
         self._group_bytes = 0
-        self._group_timer: Timer | None = None
+        self._pace = Pace(settings.group_commit, self._clock, self._commit_group)
         self._trim_timer: Timer | None = None
         self._trim_lock = asyncio.Lock()
         self._trimming: set[asyncio.Task[None]] = set()
@@ -133,7 +130,11 @@ class DurableLog(Log):
 
     async def append(self, received: Received) -> int:
         self._open_writer()
-        await self._admit(len(received.body) + ENTRY_OVERHEAD)
+        size = len(received.body) + ENTRY_OVERHEAD
+        if self._capacity.fits(size):
+            self._capacity.take(size)
+        else:
+            await self._make_room(size)
         self._last_received_ns = stamp(received.received_ns, self._last_received_ns)
         entry = Entry(
             self._next_seq,
@@ -145,14 +146,11 @@ class DurableLog(Log):
             received.road,
         )
         self._next_seq += 1
-        append = _Append(entry, received, asyncio.get_running_loop().create_future())
-        self._group.append(append)
-        self._group_bytes += entry.size
-        if self._group_bytes >= _GROUP_BYTES or self._settings.group_commit == 0:
-            asyncio.get_running_loop().call_soon(self._commit_group)
-        elif self._group_timer is None:
-            self._group_timer = self._clock.call_later(self._settings.group_commit, self._commit_group)
-        return await append.future
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._group.append(_Append(entry, received, future))
+        self._group_bytes += size
+        self._pace.added(len(self._group), self._group_bytes)
+        return await future
 
     def check_room(self, size: int | None) -> None:
         capacity = self._capacity
@@ -165,10 +163,10 @@ class DurableLog(Log):
             self._refused += 1
             raise capacity.overloaded(size)
 
-    async def _admit(self, size: int) -> None:
-        """Take room for an entry, by the policy when there is none."""
+    async def _make_room(self, size: int) -> None:
+        """Take room for an entry where there is none, by the policy."""
         capacity = self._capacity
-        if not capacity.fits(size) and self._may_squeeze:
+        if self._may_squeeze:
             await self._trim(wanted=max(size, capacity.max_bytes // _ROOM_WANTED))
         if capacity.fits(size):
             capacity.take(size)
@@ -199,16 +197,16 @@ class DurableLog(Log):
                 logger.warning("the log is full: dropped the %d oldest entries (%d bytes)", entries, freed)
 
     def _commit_group(self) -> None:
-        if self._group_timer is not None:
-            self._group_timer.cancel()
-            self._group_timer = None
-        group, self._group, self._group_bytes = self._group, [], 0
+        group, size = self._group, self._group_bytes
         if not group or self._writer is None:
+            self._pace.rest()
             return
+        self._group, self._group_bytes = [], 0
+        self._pace.handed(len(group))
         entries = [append.entry for append in group]
-        size = sum(entry.size for entry in entries)
 
         def settle(error: Exception | None) -> None:
+            self._pace.settled(len(self._group))
             if error is not None:
                 self._capacity.undo(size)
                 if is_full(error):

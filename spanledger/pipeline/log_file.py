@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,8 @@ from spanledger.pipeline.cursor_file import CursorFile
 from spanledger.pipeline.dead_letters import DeadLetter, letter_of_entry
 from spanledger.pipeline.framing import Damage, Head, described
 from spanledger.pipeline.letter_box import LetterBox, damaged_directory
-from spanledger.pipeline.segment import SALT_BYTES, SUFFIX, Segment, salt_of, sync_directory
+from spanledger.pipeline.reserve import new_salt
+from spanledger.pipeline.segment import SUFFIX, Segment, salt_of, sync_directory
 from spanledger.pipeline.settings import FileStorageSettings, WarmUpSettings
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,9 @@ _OLD_LOG: Final = "log.db"
 """The log of the first, unreleased versions, in SQLite."""
 _COMMIT_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Seconds."""
+_ROOM_SHARE: Final = 4
+_ROOM_SECONDS: Final = 0.25
+"""How much of the free room of the disk may be filled, and for how long, before the next look at it."""
 _SEGMENTS: Final = 8
 """A log has room for so many segments at least, so that it gives room back in steps that are small beside its bound."""
 
@@ -86,6 +90,8 @@ class LogFile:
         """How long appends took, with their sync."""
         self.segments: tuple[Segment, ...] = ()
         """In order. Another thread may take them as they are."""
+        self._room = 0
+        self._room_until = -math.inf
         self.head = 0
         """Entries up to this place are gone, even if a file still holds them."""
 
@@ -110,7 +116,7 @@ class LogFile:
             )
         paths = sorted(path for path in self._directory.glob(f"*{SUFFIX}") if path.stem.isdigit())
         salts = (salt_of(path) for path in reversed(paths))
-        self._salt = self._cursors.read() or next(filter(None, salts), None) or secrets.token_bytes(SALT_BYTES)
+        self._salt = self._cursors.read() or next(filter(None, salts), None) or new_salt()
         damaged: list[Damaged] = []
         torn = last_seq = last_received_ns = 0
         segments: list[Segment] = []
@@ -165,16 +171,13 @@ class LogFile:
         """Append entries and sync them. Raises `OSError`, and `NoRoom` before the disk is full to the last byte;
         nothing was kept then."""
         began = time.perf_counter()
-        disk = os.statvfs(self._directory)
-        needed = self._settings.min_free_bytes + sum(entry.size for entry in entries)
-        if self._settings.min_free_bytes and disk.f_bavail * disk.f_frsize < needed:
-            raise NoRoom(f"the disk of {self._directory} has less than {needed} bytes free")
+        self._leave_room(sum(entry.size for entry in entries), began)
         active = self.segments[-1] if self.segments and self.segments[-1].writable else None
         if active is not None and active.end >= self._segment_bytes:
             active.seal()
             active = None
         if active is None:
-            active = Segment.create(self._directory, entries[0].seq, self._salt)
+            active = Segment.create(self._directory, entries[0].seq, self._salt, self._segment_bytes)
             try:
                 active.append(entries)
             except OSError:
@@ -185,6 +188,21 @@ class LogFile:
         else:
             active.append(entries)
         self.commit_seconds.add(time.perf_counter() - began)
+
+    def _leave_room(self, size: int, now: float) -> None:
+        """Look whether the disk has room for so many bytes; not every time, because a look costs as much as a small
+        append without its sync. Raises `NoRoom`."""
+        at_least = self._settings.min_free_bytes
+        if not at_least or (size <= self._room and now < self._room_until):
+            self._room -= size
+            return
+        disk = os.statvfs(self._directory)
+        free = disk.f_bavail * disk.f_frsize - at_least
+        if free < size:
+            self._room = 0
+            raise NoRoom(f"the disk of {self._directory} has less than {at_least + size} bytes free")
+        self._room = free // _ROOM_SHARE
+        self._room_until = now + _ROOM_SECONDS
 
     def trim(self, *, keep_warm_up: bool) -> int:
         """Delete what every cursor passed; the bytes freed."""

@@ -7,9 +7,9 @@ few kB of each file. The last one of a process that was killed has none; its ent
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import struct
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import Final, NamedTuple
 from spanledger.errors import LogError
 from spanledger.pipeline.base import Entry
 from spanledger.pipeline.framing import HEAD_BYTES, Damage, Found, Head, Window, crc32, entry_of, frame, heads, is_torn
+from spanledger.pipeline.marks import MARK_BYTES, Marks
+from spanledger.pipeline.reserve import RESERVE_BYTES, SMALL_GROUP, fill, has_fill, used
 
 SUFFIX: Final = ".segment"
 _MAGIC: Final = b"SPLGSEG\0"
@@ -29,12 +31,10 @@ _FOOTER: Final = struct.Struct("<QqQQQIII4s")
 _FOOTER_MAGIC: Final = b"\x89SLi"
 _INDEX_MAGIC: Final = b"\x89SLx"
 """Stands where the entries end and the index begins, so that an index which was never finished is no damage."""
-_MARK_EVERY: Final = 64 * 1024
-"""Bytes of file between two marks: looking an entry up reads no more than this."""
-_MARK_BYTES: Final = 40
 _IOV_MAX: Final = 1000
-
-SALT_BYTES: Final = 16
+_DSYNC: Final[int] = getattr(os, "RWF_DSYNC", 0)
+_NO_DSYNC: Final = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+"""What file systems and kernels say that do not know it."""
 
 
 class Place(NamedTuple):
@@ -68,39 +68,6 @@ class Recovered(NamedTuple):
     """Bytes at the end that a crash left behind."""
 
 
-class Marks:
-    """A sparse index: seq, offset and time of some entries, and what lies before them. Grows at its end while other
-    threads look things up."""
-
-    def __init__(self) -> None:
-        self.seqs, self.offsets, self.times = array("Q"), array("Q"), array("q")
-        self.entries, self.bytes = array("Q"), array("Q")
-
-    def add(self, head: Head, entries: int, size: int) -> None:
-        """Note an entry if the last mark is far enough away."""
-        if not self.offsets or head.at - self.offsets[-1] >= _MARK_EVERY:
-            self.offsets.append(head.at)
-            self.times.append(head.received_ns)
-            self.entries.append(entries)
-            self.bytes.append(size)
-            self.seqs.append(head.seq)  # last: a look-up begins with it
-
-    def to_bytes(self) -> bytes:
-        """All columns, one after the other."""
-        return b"".join(column.tobytes() for column in self._columns())
-
-    @classmethod
-    def from_bytes(cls, raw: bytes, count: int) -> Marks:
-        """Of `to_bytes`."""
-        marks = cls()
-        for number, column in enumerate(marks._columns()):
-            column.frombytes(raw[number * count * 8 : (number + 1) * count * 8])
-        return marks
-
-    def _columns(self) -> tuple[array[int], ...]:
-        return self.seqs, self.offsets, self.times, self.entries, self.bytes
-
-
 class Segment:
     """A file of entries. One thread writes and may look things up, others look things up; nothing that they see shrinks
     but by the file's deletion, which reads as if it were empty."""
@@ -109,6 +76,7 @@ class Segment:
         self.path = path
         self.first_seq = int(path.stem)
         """No entry has a lower one."""
+        self.salt = salt
         self.seed = crc32(salt)
         self.end = _HEADER.size
         """Where the committed entries end."""
@@ -121,13 +89,17 @@ class Segment:
         """Where damage begins, or a damaged entry, that was told before."""
         self._marks = Marks()
         self._descriptor: int | None = None
+        self._reserved = 0
+        """Where the room ends that is written ahead."""
+        self._reserve_until = 0
 
     # Writing.
 
     @classmethod
-    def create(cls, directory: Path, first_seq: int, salt: bytes) -> Segment:
-        """A new file, whose name is on disk. Raises `OSError`; there is no file then."""
+    def create(cls, directory: Path, first_seq: int, salt: bytes, size: int) -> Segment:
+        """A new file, whose name is on disk, for about so many bytes. Raises `OSError`; there is no file then."""
         segment = cls(directory / f"{first_seq:020}{SUFFIX}", salt)
+        segment._reserve_until = size
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(segment.path, flags, 0o600)
         try:
@@ -157,23 +129,32 @@ class Segment:
             found.append(Head(at, entry.seq, entry.received_ns, b"", at + len(head), len(entry.body), 0))
             at = found[-1].end
         try:
-            _write(descriptor, parts, self.end)
-        except OSError:
-            try:
-                os.ftruncate(descriptor, self.end)  # no half entry stays
-            except OSError:
-                self.abandon()
-            raise
-        try:
-            os.fdatasync(descriptor)
+            if at > self._reserved and self._reserve(descriptor, at, at - self.end):
+                _write(descriptor, parts, self.end)
+                os.fdatasync(descriptor)
+            else:
+                _write_and_sync(descriptor, parts, self.end)
         except OSError:
             # What the kernel could not write it may have marked as written: a second sync would lie (Linux before and
-            # after 4.13, see fsync(2)). Nothing more is written to this file.
+            # after 4.13, see fsync(2)). No half entry stays, and nothing more is written to this file.
             self.abandon()
             raise
         for one in found:
             self._count(one)
         self.end = at
+
+    def _reserve(self, descriptor: int, at: int, group: int) -> bool:
+        """Write room ahead from a place, where groups are small; whether there is some."""
+        size = min(RESERVE_BYTES, self._reserve_until - at)
+        if group > SMALL_GROUP or size <= 0:
+            return False
+        try:
+            _write(descriptor, [fill(self.salt, at, size)], at)
+        except OSError:
+            os.ftruncate(descriptor, self.end)  # the disk is about to be full; the append may still fit
+            return False
+        self._reserved = at + size
+        return True
 
     @property
     def writable(self) -> bool:
@@ -191,6 +172,7 @@ class Segment:
         footer = _FOOTER.pack(*fields, crc32(raw, self.seed), crc32(footer, self.seed), _FOOTER_MAGIC)
         try:
             _write(descriptor, [_INDEX_MAGIC, raw, footer], self.end)
+            os.ftruncate(descriptor, self.end + len(_INDEX_MAGIC) + len(raw) + len(footer))
             os.fdatasync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):
@@ -229,7 +211,7 @@ class Segment:
         magic, version, salt, _ = _HEADER.unpack(raw)
         if magic == _MAGIC and version > _VERSION:
             raise LogError(f"{self.path} was written by a newer spanledger (format {version}, known is {_VERSION})")
-        self.seed = crc32(salt)
+        self.salt, self.seed = salt, crc32(salt)
 
     def _read_footer(self, descriptor: int, size: int) -> bool:
         raw = os.pread(descriptor, _FOOTER.size, max(size - _FOOTER.size, 0))
@@ -239,8 +221,8 @@ class Segment:
         last_seq, last_received_ns, entries, size_of_entries, end, count = fields
         if crc32(_FOOTER.pack(*fields, marks_crc, 0, _FOOTER_MAGIC), self.seed) != crc:
             return False
-        end_of_index = end + len(_INDEX_MAGIC) + count * _MARK_BYTES
-        marks = os.pread(descriptor, count * _MARK_BYTES, end + len(_INDEX_MAGIC))
+        end_of_index = end + len(_INDEX_MAGIC) + count * MARK_BYTES
+        marks = os.pread(descriptor, count * MARK_BYTES, end + len(_INDEX_MAGIC))
         if end_of_index + _FOOTER.size != size or crc32(marks, self.seed) != marks_crc:
             return False
         self.last_seq, self.last_received_ns = last_seq, last_received_ns
@@ -252,30 +234,51 @@ class Segment:
         window = Window(descriptor, size, 1024 * 1024)
         damages: list[Damage] = []
         bad: list[tuple[Head, bytes, str]] = []
+        unsynced: list[Found] = []
         torn = 0
         end = self.end
         for found in heads(window, _HEADER.size, size, self.seed):
-            end = found.end
             if isinstance(found, Head):
                 body = window.get(found.body_at, found.body_bytes)
                 try:
                     entry_of(found, body, self.seed)
                 except ValueError as error:
+                    if has_fill(self.salt, found.body_at, body):
+                        unsynced.append(found)
+                        continue
                     bad.append((found, body, str(error)))
+                self._leave_out(unsynced)
+                unsynced = []
                 self._count(found)
-            elif found.end == size and window.get(found.at, len(_INDEX_MAGIC)) == _INDEX_MAGIC:
-                end = found.at
-            elif found.end == size and is_torn(window, found, self.seed):
-                torn, end = size - found.at, found.at
-            else:
+                end = found.end
+                continue
+            data = window.get(found.at, found.end - found.at)
+            written = Damage(found.at, found.at + used(self.salt, found.at, data))
+            if has_fill(self.salt, found.at, data[: written.end - written.at]):
+                unsynced.append(found)
+            elif found.end < size:
                 damages.append(found)
-                if found.end == size:  # how many entries stood here is unknown; their places are not given again
-                    self.last_seq = max(self.last_seq, self.first_seq) + (size - found.at) // HEAD_BYTES
+            elif not data.startswith(_INDEX_MAGIC) and written.at != written.end:
+                if is_torn(window, written, self.seed):
+                    torn += written.end - written.at
+                    continue
+                damages.append(written)
+                end = written.end
+                # How many entries stood here is unknown; their places are not given again.
+                self.last_seq = max(self.last_seq, self.first_seq) + len(data) // HEAD_BYTES
+        torn += sum(one.end - one.at for one in unsynced)
         if is_last:
             os.ftruncate(descriptor, end)
             os.fsync(descriptor)  # what a killed process wrote and did not sync must not vanish after it was delivered
         self.end = end
         return Recovered(damages, bad, torn)
+
+    def _leave_out(self, unsynced: Sequence[Found]) -> None:
+        """Pass over what a crash left half written, though something whole comes after it."""
+        for found in unsynced:
+            self.skip.add(found.at)
+            if isinstance(found, Head):
+                self._count(found)
 
     # Looking up.
 
@@ -407,6 +410,19 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _write_and_sync(descriptor: int, parts: Sequence[bytes], at: int) -> None:
+    """Where the system can, in one call: each one costs a turn of the interpreter's lock."""
+    if _DSYNC and len(parts) <= _IOV_MAX:
+        try:
+            if os.pwritev(descriptor, parts, at, _DSYNC) == sum(map(len, parts)):
+                return
+        except OSError as error:
+            if error.errno not in _NO_DSYNC:
+                raise
+    _write(descriptor, parts, at)
+    os.fdatasync(descriptor)
 
 
 def _write(descriptor: int, parts: Sequence[bytes], at: int) -> None:

@@ -20,6 +20,7 @@ from spanledger.pipeline import DurableLog, FileStorageSettings
 from spanledger.pipeline.base import Entry
 from spanledger.pipeline.framing import crc32, frame
 from spanledger.pipeline.log_view import LogView
+from spanledger.pipeline.reserve import used
 from spanledger.pipeline.segment import salt_of
 from spanledger.pipeline.settings import WarmUpSettings
 from tests.pipeline.doubles import FakeClock, bodies, request, trimmed
@@ -124,7 +125,8 @@ class LogMachine(RuleBasedStateMachine):
             salt = salt_of(paths[-1])
             assert salt is not None
             entry = Entry(10**6, 1, "acme", Signal.TRACES, Encoding.PROTOBUF, b"x" * 100)
-            with paths[-1].open("ab") as file:
+            with paths[-1].open("r+b") as file:
+                file.seek(used(salt, 0, paths[-1].read_bytes()))
                 file.write(frame(entry, crc32(salt))[:torn])
         self.log = self.run(self.opened())
         assert self.run(self.log.register(sorted(self.cursors))) == self.cursors
