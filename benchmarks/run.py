@@ -8,12 +8,14 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import serving
+from durability import AT_LEAST, CONNECTIONS, Durability
+from durability import measure as measure_durability
 from payloads import MIXES, Mix
 from stages import cpu_seconds, stages
 
@@ -23,8 +25,6 @@ from spanledger.service import calm_collector
 
 DECODE_AT_MOST = {"A": 0.15, "B": 0.15, "C": 0.2}
 """Of what `walk` costs."""
-DURABLE_AT_LEAST = 0.85
-"""Throughput with the log on disk, of that in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +138,16 @@ def print_processes(found: list[dict[str, Any]], names: list[str]) -> None:
             print(f"resident after the load, {entry['case']}: {entry['resident_mib']} MiB")
 
 
-def durability(found: list[dict[str, Any]], names: list[str]) -> dict[str, dict[str, float]]:
-    """Case → mix → throughput with the log on disk, as a share of that with the log in memory."""
-    costs = {(entry["case"], entry["mix"]): entry["us_per_span"] for entry in found if "mix" in entry}
-    return {
-        str(case): {
-            name: round(costs[str(replace(case, target="memory log")), name] / costs[str(case), name], 2)
-            for name in names
-        }
-        for case in CASES
-        if case.target == "durable log"
-    }
+def print_durability(found: list[Durability]) -> None:
+    print(f"\nthroughput with a durable log, of that with a log in memory; at least {AT_LEAST}")
+    print(
+        "HTTP, "
+        + ", ".join(f"{number} connections with {spans} spans a request" for spans, number in CONNECTIONS.items())
+    )
+    print("\nmix  spans a request   requests/s  in memory   share  share by CPU")
+    for one in found:
+        durable, memory = one.requests_per_second
+        print(f"{one.mix:5}{one.spans:15}{durable:13.0f}{memory:11.0f}{one.wall:8.2f}{one.cpu:14.2f}")
 
 
 def main() -> None:
@@ -157,6 +156,7 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=512, help="spans of each of these requests")
     parser.add_argument("--sent", type=int, default=4096, help="spans that a process is sent in each case")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds; medians are told")
+    parser.add_argument("--turns", type=int, default=4, help="of each process when durability is measured")
     parser.add_argument("--mix", action="append", choices=MIXES, help="only this mix; may be repeated")
     parser.add_argument("--stages-only", action="store_true", help="start no process")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
@@ -175,10 +175,9 @@ def main() -> None:
     if not options.stages_only:
         result["processes"] = list(measure_processes(names, options.sent, options.rounds))
         print_processes(result["processes"], names)
-        result["durability"] = durability(result["processes"], names)
-        print(f"\nthroughput with a durable log, of that with a log in memory; at least {DURABLE_AT_LEAST}\n")
-        for case, shares in result["durability"].items():
-            print(f"{case:58}" + "".join(f"{shares[name]:9.2f}" for name in names))
+        shares = list(measure_durability(names, options.turns))
+        result["durability"] = [asdict(one) for one in shares]
+        print_durability(shares)
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
 

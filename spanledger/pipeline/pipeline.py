@@ -30,6 +30,9 @@ from spanledger.pipeline.status import MappingStatus, PipelineStatus
 logger = logging.getLogger(__name__)
 
 _CURSOR_RETRY_INTERVAL: Final = 1.0
+_CURSOR_PAUSE, _CURSOR_PAUSE_AT_MOST = 20, 1.0
+"""Noting the cursors syncs a file, so it is followed by a pause of so many times what it took, and of so many seconds
+at most. What was delivered meanwhile is delivered again after a crash, without effect."""
 _CLOSE_SECONDS: Final = 5.0
 """How long a write that ignores its cancellation, or an exporter's `close`, may hold up the end."""
 
@@ -99,6 +102,7 @@ class Pipeline:
         self._saved: dict[str, int] = {}
         self._progress = asyncio.Event()
         self._stopping = False
+        self._pause = asyncio.Event()
         self.failure: asyncio.Future[None] | None = None
         """From `start` on; done with the exception when a part of the pipeline itself broke. The process should end
         then: nothing acknowledged is lost, the next start goes on from the cursors."""
@@ -140,6 +144,7 @@ class Pipeline:
             return self._is_drained(self._log.last_seq)
         self._stopping = True
         self._intake.close()
+        self._pause.set()
         for delivery in self._deliveries.values():
             delivery.hurry()
         if grace_seconds > 0:
@@ -275,12 +280,18 @@ class Pipeline:
         while True:
             await self._cursors_moved.wait()
             self._cursors_moved.clear()
+            began = self._clock.monotonic()
             try:
                 await self._save_cursors()
             except LogError as error:
                 logger.warning("cursors cannot be noted yet: %s", error)
                 await sleep(self._clock, _CURSOR_RETRY_INTERVAL)
                 self._cursors_moved.set()
+            else:
+                pause = min((self._clock.monotonic() - began) * _CURSOR_PAUSE, _CURSOR_PAUSE_AT_MOST)
+                if pause > 0 and not self._stopping:
+                    self._pause = asyncio.Event()
+                    await wait(self._pause, pause, self._clock)
 
     async def _save_cursors(self) -> None:
         moved = {

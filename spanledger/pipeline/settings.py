@@ -83,7 +83,8 @@ class FileStorageSettings(LogSettings):
     """The log is a row of files of about this size, at most an eighth of `max_bytes`. Room is given back by whole
     files, so the log may take that much more than `max_bytes`."""
     group_commit: Duration = Field(default=0.002, ge=0)
-    """How long an append may wait for others that share its sync to disk; 0 syncs as fast as the disk can."""
+    """How long an append may wait for others that share its sync to disk, unless as many have come as lately shared
+    one; 0 syncs as fast as the disk can."""
     timeout: Duration = Field(default=1.0, ge=0)
     """How long to wait for another process to leave the directory."""
     create_directory: bool = True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -387,3 +389,27 @@ def test_the_log_is_as_durable_as_the_settings_ask_for(tmp_path: Path) -> None:
     on_disk = PipelineSettings(log=FileStorageSettings(directory=tmp_path))
     assert isinstance(create_log(on_disk), DurableLog)
     assert isinstance(create_log(PipelineSettings.model_validate({"durability": "memory"})), MemoryLog)
+
+
+async def test_cursors_are_noted_for_a_small_part_of_the_time(clock: FakeClock) -> None:
+    """Each time costs a sync."""
+
+    class SlowToNote(MemoryLog):
+        noted: ClassVar[list[int]] = []
+
+        async def save_cursors(self, cursors: Mapping[str, int]) -> None:
+            await super().save_cursors(cursors)
+            self.noted.append(cursors["store"])
+            clock.now += 0.01
+
+    store = RecordingExporter()
+    async with running(store, clock, log=SlowToNote(clock=clock), grace=30) as pipeline:
+        for n in range(10):
+            await send(pipeline, request(f"span {n}"))
+            await store.until(lambda n=n: len(store.stored) > n)  # type: ignore[misc]
+            await turns()
+        assert SlowToNote.noted == [1]
+        await clock.advance(0.2)
+        assert SlowToNote.noted == [1, 10]
+        await send(pipeline, request("span 10"))
+    assert SlowToNote.noted[-1] == 11, "a stop does not wait"
