@@ -103,6 +103,8 @@ class Pipeline:
         self._progress = asyncio.Event()
         self._stopping = False
         self._pause = asyncio.Event()
+        self._waiting = 0
+        """How many wait for the cursors to be noted."""
         self.failure: asyncio.Future[None] | None = None
         """From `start` on; done with the exception when a part of the pipeline itself broke. The process should end
         then: nothing acknowledged is lost, the next start goes on from the cursors."""
@@ -144,7 +146,6 @@ class Pipeline:
             return self._is_drained(self._log.last_seq)
         self._stopping = True
         self._intake.close()
-        self._pause.set()
         for delivery in self._deliveries.values():
             delivery.hurry()
         if grace_seconds > 0:
@@ -168,8 +169,13 @@ class Pipeline:
         """Return when all that was accepted before this call is written by every exporter, or dead, and noted so in
         the log."""
         target = self._log.last_seq
-        while not self._is_drained(target):
-            await self._progress.wait()
+        self._waiting += 1
+        self._pause.set()
+        try:
+            while not self._is_drained(target):
+                await self._progress.wait()
+        finally:
+            self._waiting -= 1
 
     @property
     def delivered(self) -> int:
@@ -289,7 +295,7 @@ class Pipeline:
                 self._cursors_moved.set()
             else:
                 pause = min((self._clock.monotonic() - began) * _CURSOR_PAUSE, _CURSOR_PAUSE_AT_MOST)
-                if pause > 0 and not self._stopping:
+                if pause > 0 and not self._waiting:
                     self._pause = asyncio.Event()
                     await wait(self._pause, pause, self._clock)
 

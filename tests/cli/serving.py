@@ -31,7 +31,7 @@ class Serving:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
         command = [sys.executable, "-m", "spanledger", "serve", *arguments]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
         self.process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -53,6 +53,7 @@ class Serving:
         try:
             line = self._queue.get(timeout=DEADLINE)
         except Empty:
+            self.end(signal.SIGABRT)  # it tells where its threads stand
             raise AssertionError(f"nothing for {DEADLINE:g} s, waiting for {wanted!r}:\n{self.output}") from None
         if line is None:
             raise AssertionError(f"spanledger ended ({self.process.wait()}) without {wanted!r}:\n{self.output}")

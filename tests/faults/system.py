@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -69,11 +70,15 @@ class System:
         self.ledger = Ledger()
         self.senders = Senders(f"127.0.0.1:{self.http}", f"127.0.0.1:{self.grpc}", self.ledger)
         self.process: Serving | None = None
+        self.slowest_start = 0.0
+        """Seconds."""
 
     async def start(self, *sets: str, arguments: tuple[str, ...] = ()) -> None:
         options = [option for text in sets for option in ("--set", text)]
+        began = time.monotonic()
         self.process = Serving(self.folder, "--config", "spanledger.yaml", *options, *arguments)
         await asyncio.to_thread(self.process.wait_for, " is ready ")
+        self.slowest_start = max(self.slowest_start, time.monotonic() - began)
 
     async def kill(self) -> None:
         """kill -9."""

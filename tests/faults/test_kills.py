@@ -31,6 +31,7 @@ async def test_kill_9_at_random_moments(new_system: NewSystem, database: Databas
         await system.ledger.grown(5)
     await system.stored_once(database)
     assert (await system.status())["pipeline"]["log"]["dead_letters"] == 0
+    print(f"{ROUNDS} kills, {system.ledger.requests} requests acknowledged, slowest start {system.slowest_start:.1f} s")
 
 
 async def test_kill_9_with_the_store_inside_the_process(new_system: NewSystem, tmp_path: Path) -> None:
