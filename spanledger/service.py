@@ -49,6 +49,7 @@ from spanledger.exporters.rewrite import Rewrite
 from spanledger.exporters.select import Select
 from spanledger.exporters.store import RunStore
 from spanledger.forks import forks_of, record_functions
+from spanledger.joining import Joining
 from spanledger.maintenance import Kept, Maintenance
 from spanledger.mapping import KEYS, Mapper
 from spanledger.mapping.cost import PriceList
@@ -205,6 +206,9 @@ class Service:
 
     def _exporter(self, id_: ComponentId, settings: Any) -> Exporter:
         exporter: Exporter = self._factory(Kind.EXPORTERS, id_)(settings)
+        component = self._registry[Kind.EXPORTERS][id_.type]
+        if component.admin_at:
+            exporter = Joining(exporter, partial(component.store, settings), self._config.mapping.price_list())
         if functions := record_functions(self._config, id_):
             exporter = Rewrite(exporter, functions)
         signals = signals_of_exporter(self._config, id_)
