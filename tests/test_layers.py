@@ -82,6 +82,7 @@ def test_every_package_has_its_place() -> None:
         "offline",
         "reprice",
         "resolve",
+        "joining",
         "maintenance",
         "cli",
         "commands",
