@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -26,8 +27,9 @@ from spanledger.api.parameters import (
     InvalidParameters,
     Reading,
     no_parameters,
+    parse_time,
 )
-from spanledger.exporters.conditions import All, Compare, Not, Op
+from spanledger.exporters.conditions import All, Compare, Condition, Not, Op, Some, Tagged
 from spanledger.exporters.store import (
     DEFAULT_PAGE,
     MAX_PAGE,
@@ -64,6 +66,8 @@ _FIELDS: Final = {
     "statuses": By.STATUS,
     "threads": By.SESSION,
 }
+_COLUMNS: Final = {By.USER: "user_id", By.SESSION: "session_id", By.SERVICE: "service_name"}
+"""Where the column is not called as the fact."""
 _MAX_RUNS: Final = 1_000
 """Runs of a thread that are given at once."""
 _SECOND: Final = 1_000_000_000
@@ -88,19 +92,43 @@ class Analytics:
     async def threads(self, request: web.Request) -> web.Response:
         """`GET /v1/threads`."""
         filter_, grouping = _group_list(request, By.SESSION)
-        groups = await self._store.groups(filter_, grouping)
+        groups = await self._page_of(filter_, grouping)
+        beginnings = await self._beginnings(filter_.project_id, groups[: grouping.limit - 1])
         shown = []
         for at in range(0, min(len(groups), grouping.limit - 1), _AT_ONCE):
             some = groups[at : min(at + _AT_ONCE, grouping.limit - 1)]
-            shown += await asyncio.gather(*(self._thread(filter_.project_id, group) for group in some))
+            shown += await asyncio.gather(
+                *(self._thread(filter_.project_id, group, beginnings.get(str(group.key))) for group in some)
+            )
         return answer(_page(shown, groups, grouping))
 
-    async def _thread(self, project: str, group: Group) -> RunJson:
-        session = str(group.key)
-        first = await self._store.sorted_runs(
-            RunFilter(project, sessions=(session,), where=_SPOKEN), _START, limit=1, descending=False
+    async def _beginnings(self, project: str, groups: list[Group]) -> dict[str, RunJson]:
+        """First runs of threads where these are what people talk to, which they nearly always are."""
+        if not groups:
+            return {}
+        firsts = {str(group.key): group.first_at for group in groups}
+        filter_ = RunFilter(
+            project,
+            sessions=tuple(firsts),
+            started_from=min(firsts.values()),
+            started_to=max(firsts.values()) + 1,
+            where=All(
+                (_SPOKEN, Some(tuple(Compare("started_at", Op.EQ, at) for at in dict.fromkeys(firsts.values()))))
+            ),
         )
-        beginning = first[0] if first else None
+        found: dict[str, RunJson] = {}
+        for run in (await self._store.list_runs(filter_, MAX_PAGE)).runs:
+            if parse_time(run["started_at"]) == firsts[run["session_id"]]:
+                found[run["session_id"]] = run
+        return found
+
+    async def _thread(self, project: str, group: Group, beginning: RunJson | None = None) -> RunJson:
+        session = str(group.key)
+        if beginning is None:
+            first = await self._store.sorted_runs(
+                RunFilter(project, sessions=(session,), where=_SPOKEN), _START, limit=1, descending=False
+            )
+            beginning = first[0] if first else None
         return {
             "id": session,
             "thread_id": thread_id(project, session),
@@ -154,7 +182,7 @@ class Analytics:
     async def users(self, request: web.Request) -> web.Response:
         """`GET /v1/users`."""
         filter_, grouping = _group_list(request, By.USER)
-        groups = await self._store.groups(filter_, grouping)
+        groups = await self._page_of(filter_, grouping)
         shown = [{"id": group.key, "externalId": group.key} | shapes.group(group) for group in groups]
         return answer(_page(shown[: grouping.limit - 1], groups, grouping))
 
@@ -189,17 +217,17 @@ class Analytics:
                 if (ends - filter_.started_from) // width > _MAX_INTERVALS:
                     reading.wrong("interval", str(interval), f"at most {_MAX_INTERVALS} intervals from first to last")
         reading.finish()
-        whole = await self._store.groups(filter_, Grouping(latency=True))
-        groups: list[Group] = []
-        if by is not None:
-            grouping = Grouping(By(by), sort=GroupSort.COST, descending=True, limit=top or 20, latency=True)
-            groups = await self._store.groups(filter_, grouping)
+        whole, groups = await asyncio.gather(
+            self._store.groups(filter_, Grouping(latency=True, people=False)),
+            self._top(filter_, By(by) if by else None, top or 20),
+        )
         series: list[Group] = []
         if width is not None:
-            shown = Grouping(By(by) if by else None, width, limit=_MAX_INTERVALS * 100, latency=True)
-            series = await self._store.groups(filter_, shown)
+            shown = Grouping(By(by) if by else None, width, limit=_MAX_INTERVALS * 100, latency=True, people=False)
+            kept = [str(group.key) for group in groups]
+            if by is None or kept:
+                series = await self._store.groups(filter_ if by is None else _of(filter_, By(by), kept), shown)
             if by is not None:
-                kept = {group.key for group in groups}
                 series = [group for group in series if group.key in kept]
         return answer(
             {
@@ -210,6 +238,29 @@ class Analytics:
                 "series": [{"at": rfc3339(group.bucket or 0), "key": group.key} | _line(group) for group in series],
             }
         )
+
+    async def _top(self, filter_: RunFilter, by: By | None, top: int) -> list[Group]:
+        """The values of a fact with the most cost."""
+        if by is None:
+            return []
+        return await self._store.groups(
+            filter_, Grouping(by, sort=GroupSort.COST, descending=True, limit=top, latency=True, people=False)
+        )
+
+    async def _page_of(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
+        """Groups with their users and sessions, which are counted for those of the page alone."""
+        groups = await self._store.groups(filter_, dataclasses.replace(grouping, people=False))
+        if not groups or grouping.by is None:
+            return groups
+        keys = [str(group.key) for group in groups]
+        counted = await self._store.groups(_of(filter_, grouping.by, keys), Grouping(grouping.by, limit=len(keys)))
+        people = {group.key: (group.users, group.sessions) for group in counted}
+        return [
+            dataclasses.replace(group, users=people[group.key][0], sessions=people[group.key][1])
+            if group.key in people
+            else group
+            for group in groups
+        ]
 
     async def values(self, request: web.Request) -> web.Response:
         """`GET /v1/filters/{field}`: the values of a fact, most frequent first."""
@@ -223,7 +274,7 @@ class Analytics:
         filter_ = reading.filter(project_of(request), without="search")
         contains, limit = reading.one(GROUP_SEARCH), reading.one(LIMIT) or MAX_PAGE
         reading.finish()
-        grouping = Grouping(field, sort=GroupSort.RUNS, descending=True, limit=limit, contains=contains)
+        grouping = Grouping(field, sort=GroupSort.RUNS, descending=True, limit=limit, contains=contains, people=False)
         groups = await self._store.groups(filter_, grouping)
         return answer({"data": [{"value": group.key, "runs": group.totals.runs} for group in groups]})
 
@@ -252,8 +303,22 @@ def _page(shown: list[RunJson], groups: list[Group], grouping: Grouping) -> RunJ
     return {"data": shown, "next_cursor": cursor, "more": more, "limit": grouping.limit - 1}
 
 
+def _of(filter_: RunFilter, by: By, keys: Sequence[str]) -> RunFilter:
+    """The runs of some values of a fact alone; those that the filter names already stay, for both must hold."""
+    if by is By.TAG:
+        held: Condition = Some(tuple(Tagged(key) for key in keys))
+    else:
+        held = Compare(_COLUMNS.get(by, str(by)), Op.EQ, tuple(keys))
+    if by is By.USER and not filter_.users:
+        return dataclasses.replace(filter_, users=tuple(keys))
+    if by is By.SESSION and not filter_.sessions:
+        return dataclasses.replace(filter_, sessions=tuple(keys))
+    return dataclasses.replace(filter_, where=held if filter_.where is None else All((filter_.where, held)))
+
+
 def _line(group: Group) -> RunJson:
-    return shapes.group(group) | shapes.latency(group)
+    shown = shapes.group(group) | shapes.latency(group)
+    return {name: value for name, value in shown.items() if name not in ("users", "sessions")}
 
 
 def _turn(run: RunJson, scores: list[RunJson]) -> RunJson:

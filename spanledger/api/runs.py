@@ -29,6 +29,7 @@ from spanledger.exporters.store import MAX_PAGE, By, Grouping, RunFilter, RunJso
 from spanledger.model.records import rfc3339
 
 _DAY_NS: Final = 86_400 * 1_000_000_000
+_USAGE_TYPES: Final = ("llm", "embed", "tool", "agent", "chain", "retriever", "rerank", "custom")
 _MAX_BELOW: Final = 5_000
 """Descendants of a run without a trace that are given at once."""
 
@@ -98,21 +99,22 @@ class Runs:
     async def _usage_lines(self, filter_: RunFilter, days: int, user: str | None, *, daily: bool) -> Sequence[RunJson]:
         since = max(time.time_ns() - days * _DAY_NS, filter_.started_from or 0)
         users = (user,) if user else filter_.users
+        narrow = dataclasses.replace(filter_, types=filter_.types or _USAGE_TYPES, users=users, started_from=since)
+        by_day = _DAY_NS if daily else None
+        grouping = Grouping(By.NAME, by_day, limit=MAX_PAGE * 100, people=False, with_type=True)
         lines = []
-        for type_ in filter_.types or ("llm", "embed", "tool", "agent", "chain", "retriever", "rerank", "custom"):
-            narrow = dataclasses.replace(filter_, types=(type_,), users=users, started_from=since)
-            grouping = Grouping(By.NAME, _DAY_NS if daily else None, limit=MAX_PAGE * 20)
-            for group in await self._store.groups(narrow, grouping):
-                line: RunJson = {
-                    "name": group.key,
-                    "type": type_,
-                    "prompt_tokens": group.totals.input_tokens or 0,
-                    "completion_tokens": group.totals.output_tokens or 0,
-                    "cost": float(group.totals.cost or 0),
-                    "errors": group.totals.errors,
-                    "success": group.totals.runs - group.totals.errors,
-                }
-                lines.append(line if group.bucket is None else line | {"date": rfc3339(group.bucket)[:10]})
+        for group in await self._store.groups(narrow, grouping):
+            type_, _, name = str(group.key).partition(" ")
+            line: RunJson = {
+                "name": name,
+                "type": type_,
+                "prompt_tokens": group.totals.input_tokens or 0,
+                "completion_tokens": group.totals.output_tokens or 0,
+                "cost": float(group.totals.cost or 0),
+                "errors": group.totals.errors,
+                "success": group.totals.runs - group.totals.errors,
+            }
+            lines.append(line if group.bucket is None else line | {"date": rfc3339(group.bucket)[:10]})
         return lines
 
     async def one(self, request: web.Request) -> web.Response:

@@ -91,16 +91,9 @@ TOTALS: Final = _object(
 _QUANTILES: Final = nullable(
     _object(dict.fromkeys(("p50", "p90", "p95", "p99"), _INTEGER)) | {"description": "nanoseconds"}
 )
-GROUP: Final = _object(
-    {
-        **TOTALS["properties"],
-        "first_at": _TIME,
-        "last_at": _TIME,
-        "users": _INTEGER,
-        "sessions": _INTEGER,
-    }
-)
-_LINE: Final[Schema] = GROUP | {"properties": GROUP["properties"] | {"duration_ns": _QUANTILES, "ttft_ns": _QUANTILES}}
+_TIMES: Final = {"first_at": _TIME, "last_at": _TIME}
+GROUP: Final = _object({**TOTALS["properties"], **_TIMES, "users": _INTEGER, "sessions": _INTEGER})
+_LINE: Final = _object({**TOTALS["properties"], **_TIMES, "duration_ns": _QUANTILES, "ttft_ns": _QUANTILES})
 
 RUN: Final = _RUN
 RUNS: Final = _object({"data": _list(_RUN)})

@@ -181,7 +181,11 @@ class Grouping:
     contains: str | None = None
     """Only groups whose key holds this text; the case of ASCII letters does not count."""
     latency: bool = False
-    """Whether quantiles are wanted: they cost most."""
+    """Whether quantiles are wanted."""
+    people: bool = True
+    """Whether different users and sessions are wanted: they cost most. Without, they are 0."""
+    with_type: bool = False
+    """Whether runs of different types are different groups: keys then are the type, a space, and the key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -325,11 +325,21 @@ _GROUP_SORTS: Final = {
 }
 
 
+_PEOPLE: Final = ", ".join(
+    # Sets of 64 bits take half the time of sets of texts; two of a billion collide once in 37 ledgers.
+    f"uniqExactIf(cityHash64({column}), {column} != '') AS {name}"
+    for name, column in (("users", "user_id"), ("sessions", "session_id"))
+)
+
+
 def groups(database: str, filter_: RunFilter, grouping: Grouping) -> Statement:
     """(key, bucket, what `totals` selects, first start, last start, users, sessions), then both lists of quantiles
     where they are wanted."""
     parameters: Parameters = {"limit": grouping.limit, "offset": grouping.offset}
     key = _BY.get(grouping.by, str(grouping.by)) if grouping.by is not None else "''"
+    named = f"toString({key})"
+    if grouping.with_type:
+        named = f"if({named} = '', '', concat(type, ' ', {named}))"
     bucket = "toInt64(0)"
     if grouping.bucket_ns is not None:
         parameters["width"] = grouping.bucket_ns
@@ -350,9 +360,9 @@ def groups(database: str, filter_: RunFilter, grouping: Grouping) -> Statement:
             having += f" AND ({at}, key) < ({{after_at:Int64}}, {{after_key:String}})"
     way = "DESC" if grouping.descending else "ASC"
     return Statement(
-        f"SELECT toString({key}) AS key, {bucket} AS bucket, {_MEASURES}, "
+        f"SELECT {named} AS key, {bucket} AS bucket, {_MEASURES}, "
         "toUnixTimestamp64Nano(min(started_at)) AS first_at, toUnixTimestamp64Nano(max(started_at)) AS last_at, "
-        "uniqExactIf(user_id, user_id != '') AS users, uniqExactIf(session_id, session_id != '') AS sessions"
+        f"{_PEOPLE if grouping.people else '0 AS users, 0 AS sessions'}"
         f"{latency} FROM {_table(database, RUNS)} FINAL WHERE {_where(database, filter_, parameters)} "
         f"GROUP BY key, bucket HAVING {having} "
         f"ORDER BY bucket, {_GROUP_SORTS[grouping.sort]} {way} NULLS LAST, key {way} "

@@ -251,10 +251,13 @@ def groups(schema: str, filter_: RunFilter, grouping: Grouping) -> Statement:
             having.append(f'({_GROUP_SORTS[grouping.sort]}, key) < ({at}, {after_key} COLLATE "C")')
     way = "DESC" if grouping.descending else "ASC"
     outer = f" WHERE {' AND '.join(having)}" if having else ""
+    people = "0 AS users, 0 AS sessions"
+    if grouping.people:
+        people = "count(DISTINCT nullif(user_id, '')) AS users, count(DISTINCT nullif(session_id, '')) AS sessions"
+    named = f"type || ' ' || {key}" if grouping.with_type else key
     statement.sql = (
-        f'SELECT * FROM (SELECT {key} COLLATE "C" AS key, {bucket} AS bucket, {_MEASURES}, '
-        "min(started_at) AS first_at, max(started_at) AS last_at, "
-        "count(DISTINCT nullif(user_id, '')) AS users, count(DISTINCT nullif(session_id, '')) AS sessions"
+        f'SELECT * FROM (SELECT ({named}) COLLATE "C" AS key, {bucket} AS bucket, {_MEASURES}, '
+        f"min(started_at) AS first_at, max(started_at) AS last_at, {people}"
         f"{latency} FROM {source} WHERE {where} GROUP BY 1, 2) AS groups{outer} "
         f"ORDER BY bucket, {_GROUP_SORTS[grouping.sort]} {way} NULLS LAST, key {way} "
         f"LIMIT {statement.value(grouping.limit, 'bigint')} OFFSET {statement.value(grouping.offset, 'bigint')}"
