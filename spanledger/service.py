@@ -20,6 +20,7 @@ from typing import Any, Final
 from spanledger._version import __version__
 from spanledger.api.writers import Writers
 from spanledger.clients.auth import ClientAuthSettings
+from spanledger.components import components_of, layout_of
 from spanledger.config import ComponentId, Config, InvalidConfiguration, Kind, Problem
 from spanledger.config.components import Registry
 from spanledger.config.pipeline import (
@@ -34,6 +35,7 @@ from spanledger.config.rules import (
     API,
     HEALTH_CHECK,
     MAINTENANCE,
+    ZPAGES,
     authenticating,
     default_authenticator,
     listeners,
@@ -233,6 +235,11 @@ class Service:
                     health = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], self.not_ready, self.status)
                     await self._started(Kind.EXTENSIONS, id_, health.start())
                     self._extensions[id_] = health
+                if id_.type == ZPAGES and self._worker is None:
+                    layout = layout_of(self._config)
+                    pages = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], layout, self.not_ready, self.status)
+                    await self._started(Kind.EXTENSIONS, id_, pages.start())
+                    self._extensions[id_] = pages
             for id_ in authenticating(self._config, self._registry):
                 if before is not None and same_keys:
                     self._authenticators[str(id_)] = before._authenticators[str(id_)]
@@ -478,6 +485,8 @@ class Service:
         if self.pipeline.failure is not None and self.pipeline.failure.done():
             return "the pipeline broke"
         log = self.pipeline.status().log
+        if log.failure is not None:
+            return f"the log cannot be written: {log.failure}"
         full = self._settings.log.when_full if self._settings.durability is Durability.DURABLE else WhenFull.REFUSE
         if log.bytes >= log.max_bytes and full is WhenFull.REFUSE:
             return "the log is full"
@@ -487,7 +496,8 @@ class Service:
         """Counts of the pipeline, as plain values."""
         if not self._has_pipeline:
             return {}
-        return {"pipeline": self.pipeline.status().counts()}
+        status = self.pipeline.status()
+        return {"pipeline": status.counts(), "components": components_of(self._config, self._receivers.keys(), status)}
 
     def report(self) -> Report:
         """For the supervisor."""

@@ -79,6 +79,7 @@ def test_every_package_has_its_place() -> None:
         "service",
         "process",
         "forks",
+        "components",
         "offline",
         "reprice",
         "resolve",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from spanledger.config import load_config
 from spanledger.errors import ConfigError, LogError
 from spanledger.service import Service
+from spanledger.telemetry.components import degraded, of_status
 from spanledger.telemetry.metrics import declarations
 from tests.cli.serving import span_body
 
@@ -298,3 +301,34 @@ async def test_a_function_that_is_not_there_is_told_with_its_place(
     service = Service(load_config([file], env={}))
     with pytest.raises(ConfigError, match=r"spanledger\.yaml:6.*own_processor has no maark"):
         await service.start()
+
+
+async def test_a_log_that_cannot_be_written_makes_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = service_in(tmp_path)
+    await service.start()
+
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fdatasync", broken)
+        patched.setattr("os.fsync", broken)
+        assert await post(service, "/v1/traces", span_body("00f067aa0ba902b7", "gpt-4o-mini")) == 503
+        assert service.not_ready() is not None
+    assert await post(service, "/v1/traces", span_body("00f067aa0ba902b7", "gpt-4o-mini")) == 200
+    assert service.not_ready() is None
+    assert await service.stop(30) is True
+
+
+async def test_a_store_that_is_away_is_degraded_and_not_dead(tmp_path: Path) -> None:
+    file = tmp_path / "spanledger.yaml"
+    text = CONFIG.format(folder=tmp_path).replace(f"path: {tmp_path}/all.jsonl", 'endpoint: "http://127.0.0.1:1"')
+    file.write_text(text.replace("file/all", "otlphttp"))
+    service = Service(load_config([file], env={}))
+    await service.start()
+    assert await post(service, "/v1/traces", span_body("00f067aa0ba902b7", "gpt-4o-mini")) == 200
+    while not (trouble := degraded(of_status(service.status()))):  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.01)
+    assert list(trouble) == ["exporter:otlphttp"]
+    assert service.not_ready() is None
+    await service.stop(0)

@@ -219,6 +219,13 @@ COMPONENTS: Final[Registry] = registry(
     ),
     Component(
         Kind.EXTENSIONS,
+        "zpages",
+        "pages about the running process: /debug/servicez, /debug/pipelinez, /debug/extensionz",
+        "spanledger.telemetry.zpages:ZpagesSettings",
+        "spanledger.telemetry.zpages:Zpages",
+    ),
+    Component(
+        Kind.EXTENSIONS,
         "maintenance",
         "now and then: traces whose pieces arrived apart are put right, projects with retention of their own let go",
         "spanledger.maintenance:MaintenanceSettings",

@@ -20,6 +20,7 @@ FILE_STORAGE = "file_storage"
 PROJECTS = "projects"
 API = "api"
 HEALTH_CHECK = "health_check"
+ZPAGES = "zpages"
 MAINTENANCE = "maintenance"
 
 

@@ -33,6 +33,8 @@ _DISK_FULL_DELAY: Final = 15.0
 """Seconds after which a sender may try again when the disk is full: somebody has to make room first."""
 _DISK_FULL_BELIEVED: Final = 1.0
 """Seconds in which no body is read for a disk that was full: its senders would be refused after the trouble."""
+_FAILURE_TOLD: Final = 5.0
+"""Seconds for which a failed commit makes a process not ready. Then it may be sent something again, and finds out."""
 _ROOM_WANTED: Final = 10
 """A tenth of the bound should be free; beyond that, entries kept for the warm-up give way."""
 _DROP_SHARE: Final = 64
@@ -68,6 +70,8 @@ class DurableLog(Log):
         self._trimming: set[asyncio.Task[None]] = set()
         self._may_squeeze = True
         self._disk_full_until = -math.inf
+        self._failure = ""
+        self._failed_until = -math.inf
         self._closing = False
         self._next_seq = 1
         self._last_seq = self._last_received_ns = self._dead_letters = self._torn_bytes = 0
@@ -209,6 +213,7 @@ class DurableLog(Log):
             self._pace.settled(len(self._group))
             if error is not None:
                 self._capacity.undo(size)
+                self._failure, self._failed_until = str(log_error(error)), self._clock.monotonic() + _FAILURE_TOLD
                 if is_full(error):
                     self._refused += len(group)
                     self._disk_full_until = self._clock.monotonic() + _DISK_FULL_BELIEVED
@@ -216,6 +221,7 @@ class DurableLog(Log):
                     if not one.future.done():
                         one.future.set_exception(self._append_error(error))
                 return
+            self._failed_until = -math.inf
             self._last_seq = entries[-1].seq
             for entry in entries:
                 self._age.add(entry.seq, entry.received_ns)
@@ -308,6 +314,7 @@ class DurableLog(Log):
             dead_letters_dropped=self._dead_letters_dropped,
             drain_rate=self._capacity.drain_rate(),
             commit_seconds=self._file.commit_seconds.copy(),
+            failure=self._failure if self._clock.monotonic() < self._failed_until else None,
         )
 
     def _open_writer(self) -> LogWriter:

@@ -39,6 +39,8 @@ class LogStatus:
     """Bytes per second that left the log lately."""
     commit_seconds: Distribution | None = None
     """How long commits took, writing and syncing; None where nothing is synced."""
+    failure: str | None = None
+    """Why the last commit failed, a moment ago; None when all is well."""
 
 
 class ExporterState(StrEnum):

@@ -10,13 +10,15 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TextIO
 
-from spanledger.telemetry.settings import LogsSettings
+from spanledger.telemetry.settings import LogsSettings, SamplingSettings
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 _NAMES: Final = {logging.WARNING: "warn", logging.CRITICAL: "fatal"}
+_MESSAGES_AT_MOST: Final = 10_000
+"""Different messages that are counted."""
 _STANDARD: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
 
 
@@ -82,6 +84,31 @@ def _word(value: object) -> str:
     return json.dumps(text, ensure_ascii=False) if not text or any(c in text for c in ' "=\n\t') else text
 
 
+class Sampler(logging.Filter):
+    """Leaves lines out when the same message comes again and again: the first few of each tick are written, then every
+    so manieth, as the Collector's logger does (go.uber.org/zap/zapcore, NewSamplerWithOptions)."""
+
+    def __init__(self, settings: SamplingSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._settings = settings
+        self._clock = clock
+        self._counts: dict[tuple[str, int, str], int] = {}
+        self._until = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written."""
+        now = self._clock()
+        if now >= self._until or len(self._counts) > _MESSAGES_AT_MOST:
+            self._counts.clear()
+            self._until = now + self._settings.tick
+        # The text before its values are put in: what differs in those alone is the same message.
+        key = (record.name, record.levelno, str(record.msg))
+        count = self._counts[key] = self._counts.get(key, 0) + 1
+        beyond = count - self._settings.initial
+        every = self._settings.thereafter
+        return beyond <= 0 or (every > 0 and beyond % every == 0)
+
+
 def set_up(settings: LogsSettings) -> None:
     """Send everything that is logged in this process to the configured outputs. May be called again."""
     formatter = JsonFormatter(settings) if settings.encoding == "json" else ConsoleFormatter(settings)
@@ -89,8 +116,11 @@ def set_up(settings: LogsSettings) -> None:
     for handler in list(root.handlers):
         root.removeHandler(handler)
         handler.close()
+    sampling = settings.sampling
     for path in settings.output_paths:
         handler = _handler(path)
+        if sampling is not None and sampling.enabled:
+            handler.addFilter(Sampler(sampling))
         handler.setFormatter(formatter)
         root.addHandler(handler)
     # Libraries speak up only when something is wrong; spanledger's own loggers say what was asked for.

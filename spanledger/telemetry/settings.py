@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,16 +11,16 @@ from spanledger.telemetry.metrics.settings import MetricsSettings
 
 
 class SamplingSettings(Settings):
-    """Accepted; every log line is written."""
+    """Of lines with the same level and message only some are written."""
 
     enabled: bool = True
-    """Accepted; without effect."""
-    tick: Duration = 10.0
-    """Accepted; without effect."""
+    """Leave lines out at all."""
+    tick: Annotated[Duration, Field(gt=0)] = 10.0
+    """Counting begins anew after this time."""
     initial: int = Field(default=10, ge=0)
-    """Accepted; without effect."""
+    """So many of them are written,"""
     thereafter: int = Field(default=100, ge=0)
-    """Accepted; without effect."""
+    """and then every so manieth. 0 = none."""
 
 
 class LogsSettings(Settings):
@@ -42,7 +42,8 @@ class LogsSettings(Settings):
     """Leave out the name of the logger."""
     disable_stacktrace: bool = False
     """Leave tracebacks out of error lines."""
-    sampling: SamplingSettings = SamplingSettings()
+    sampling: SamplingSettings | None = SamplingSettings()
+    """null writes every line."""
 
 
 class TracesSettings(Settings):
@@ -76,11 +77,46 @@ class ResponseBody(Settings):
     """Body of a 503."""
 
 
+class StatusPathSettings(Settings):
+    """`http::status` of the health check's second version."""
+
+    enabled: bool = True
+    """Serve it."""
+    path: str = Field(default="/status", pattern=r"^/.")
+    """Path of the state of everything; `?pipeline=traces` for that of one pipeline, `?verbose` for its components."""
+
+
+class HealthHttpSettings(Settings):
+    """`http` of the health check's second version."""
+
+    endpoint: Endpoint | None = None
+    """Where to listen; wins over the extension's `endpoint`."""
+    status: StatusPathSettings = StatusPathSettings()
+
+
+class ComponentHealthSettings(Settings):
+    """Which errors of components make a pipeline unhealthy."""
+
+    include_permanent_errors: bool = False
+    """Accepted; a component here that cannot work keeps the process from starting."""
+    include_recoverable_errors: bool = False
+    """A component that is tried again, such as a store that is away, answers 500 after `recovery_duration`. Left out it
+    is degraded and the answer 200: what is sent meanwhile is safe in the log."""
+    recovery_duration: Duration = 60.0
+    """How long that may last before."""
+
+
 class HealthCheckSettings(Settings):
     """Extension `health_check`."""
 
     endpoint: Endpoint = "127.0.0.1:13133"
     """Where to listen."""
+    use_v2: bool = False
+    """Serve the status paths of the Collector's second version, too."""
+    http: HealthHttpSettings = HealthHttpSettings()
+    """With `use_v2`."""
+    component_health: ComponentHealthSettings = ComponentHealthSettings()
+    """With `use_v2`."""
     path: str = Field(default="/", pattern=r"^/")
     """Path that answers 200 when ready, else 503."""
     response_body: ResponseBody | None = None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from spanledger.components import layout_of
 from spanledger.config import Config, Kind
 from spanledger.config.rules import FILE_STORAGE, HEALTH_CHECK, used
 from spanledger.errors import LogError, SpanledgerError
@@ -21,6 +22,7 @@ from spanledger.telemetry.metrics.readers import MetricsReaders
 from spanledger.telemetry.metrics.samples import Samples
 from spanledger.telemetry.settings import HealthCheckSettings
 from spanledger.telemetry.systemd import notify
+from spanledger.telemetry.zpages import Zpages, ZpagesSettings
 from spanledger.workers.ports import SharedPorts, share_ports
 from spanledger.workers.reloading import Reloading, watch
 from spanledger.workers.worker import Command, State, Worker
@@ -52,7 +54,7 @@ class Supervisor:
         self._ports = ports
         self.workers = [Worker(n + 1, command(ports), self._changed.set) for n in range(config.workers)]
         self._runs: dict[asyncio.Task[None], Worker] = {}
-        self._health: list[tuple[str, HealthCheck]] = []
+        self._health: list[tuple[str, HealthCheck | Zpages]] = []
         self._lock: DirectoryLock | None = None
         self._readers = MetricsReaders(config.telemetry, self.samples)
         self._asked = 0
@@ -125,6 +127,10 @@ class Supervisor:
                 health = HealthCheck(settings, self.not_ready, self.status)
                 await health.start()
                 self._health.append((str(id_), health))
+            if isinstance(settings, ZpagesSettings):
+                pages = Zpages(settings, layout_of(self._config), self.not_ready, self.status)
+                await pages.start()
+                self._health.append((str(id_), pages))
 
     def _take_logs(self) -> None:
         """One supervisor for a folder of logs."""

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
 
 from spanledger.errors import ConfigError
+from spanledger.telemetry.components import State, of_status
 from spanledger.telemetry.health import HealthCheck
 from spanledger.telemetry.settings import HealthCheckSettings, ResponseBody
 
@@ -81,3 +83,72 @@ async def test_an_endpoint_that_is_taken_is_an_error() -> None:
         endpoint = f"127.0.0.1:{other.getsockname()[1]}"
         with pytest.raises(ConfigError, match=f"cannot listen on {endpoint}: "):
             await HealthCheck(HealthCheckSettings(endpoint=endpoint), lambda: None, dict).start()
+
+
+AWAY = {"pipeline:traces": {"receiver:otlp": ("StatusOK", None), "exporter:pg": ("StatusRecoverableError", "refused")}}
+V2 = {"endpoint": "127.0.0.1:0", "use_v2": True}
+
+
+@asynccontextmanager
+async def second(
+    components: Mapping[str, Any], reason: str | None = None, **keys: Any
+) -> AsyncIterator[Callable[[str], Awaitable[tuple[int, Any]]]]:
+    """Asks a health check of the second version."""
+    settings = HealthCheckSettings.model_validate({**V2, **keys})
+    health = HealthCheck(settings, lambda: reason, lambda: {"components": components})
+    await health.start()
+    async with aiohttp.ClientSession() as session:
+
+        async def ask(path: str) -> tuple[int, Any]:
+            async with session.get(f"http://{health.address}{path}") as response:
+                return response.status, await response.json() if response.status != 404 else None
+
+        yield ask
+    await health.stop()
+
+
+async def test_a_store_that_is_away_makes_degraded_and_not_less_ready() -> None:
+    async with second(AWAY) as ask:
+        status, body = await ask("/readyz")
+    assert (status, body["status"]) == (200, "Server available")
+    assert body["degraded"] == {"exporter:pg": "refused"}
+
+
+async def test_the_state_of_everything_and_of_components() -> None:
+    async with second(AWAY) as ask:
+        status, body = await ask("/status?verbose")
+    assert (status, body["healthy"], body["status"], body["error"]) == (200, True, "StatusRecoverableError", "refused")
+    traces = body["components"]["pipeline:traces"]
+    assert traces["status"] == "StatusRecoverableError"
+    assert traces["components"]["receiver:otlp"]["status"] == "StatusOK"
+    assert traces["components"]["exporter:pg"]["error"] == "refused"
+
+
+async def test_the_state_of_one_pipeline() -> None:
+    fine = {**AWAY, "pipeline:logs": {"receiver:otlp": ("StatusOK", None)}}
+    async with second(fine) as ask:
+        assert (await ask("/status?pipeline=logs"))[1]["status"] == "StatusOK"
+        assert (await ask("/status?pipeline=metrics"))[0] == 404
+
+
+async def test_errors_that_last_make_unhealthy_where_that_is_asked_for() -> None:
+    wanted = {"include_recoverable_errors": True, "recovery_duration": "0s"}
+    async with second(AWAY, component_health=wanted) as ask:
+        assert (await ask("/status"))[0] == 500
+    async with second(AWAY, component_health={**wanted, "recovery_duration": "1h"}) as ask:
+        assert (await ask("/status"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"), [("starting", "StatusStarting"), ("the log is full", "StatusRecoverableError")]
+)
+async def test_what_accepts_nothing_is_503(reason: str, state: str) -> None:
+    async with second({}, reason) as ask:
+        status, body = await ask("/status")
+    assert (status, body["healthy"], body["status"]) == (503, False, state)
+
+
+def test_of_several_workers_the_worst_state_is_told() -> None:
+    fine = {"pipeline:traces": {"exporter:pg": ["StatusOK", None]}}
+    status = {"workers": {"1": {"components": fine}, "2": {"components": AWAY}}}
+    assert of_status(status)["pipeline:traces"]["exporter:pg"] == (State.RECOVERABLE, "refused")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from spanledger.telemetry.logging import set_up
-from spanledger.telemetry.settings import LogsSettings
+from spanledger.telemetry.logging import Sampler, set_up
+from spanledger.telemetry.settings import LogsSettings, SamplingSettings
 
 logger = logging.getLogger("spanledger.tests")
 
@@ -60,3 +60,35 @@ def test_a_failure_brings_its_traceback_unless_that_is_off(file: Path) -> None:
     except ValueError:
         logger.exception("failed")
     assert file.read_text().splitlines()[1:] == ["ValueError('no')"]
+
+
+def test_the_same_message_again_and_again_is_sampled(file: Path) -> None:
+    sampling = SamplingSettings(initial=2, thereafter=3)
+    set_up(LogsSettings(output_paths=[str(file)], sampling=sampling))
+    for number in range(1, 9):
+        logger.warning("no %d", number)
+    logger.warning("another")
+    assert [line.split("  ")[-1] for line in file.read_text().splitlines()] == [
+        "no 1",
+        "no 2",
+        "no 5",
+        "no 8",
+        "another",
+    ]
+
+
+def test_counting_begins_anew_with_each_tick() -> None:
+    now = 0.0
+    sampler = Sampler(SamplingSettings(initial=1, thereafter=0), lambda: now)
+    record = logging.LogRecord("spanledger", logging.INFO, "", 0, "again", (), None)
+    assert [sampler.filter(record) for _ in range(3)] == [True, False, False]
+    now = 10.0
+    assert sampler.filter(record)
+
+
+@pytest.mark.parametrize("sampling", [None, SamplingSettings(enabled=False)])
+def test_without_sampling_every_line_is_written(file: Path, sampling: SamplingSettings | None) -> None:
+    set_up(LogsSettings(output_paths=[str(file)], sampling=sampling))
+    for _ in range(50):
+        logger.warning("again")
+    assert len(file.read_text().splitlines()) == 50
