@@ -85,7 +85,7 @@ def test_components_are_listed_as_yaml(run: Run) -> None:
         ],
         "extensions": [
             *("api", "projects", "bearertokenauth", "basicauth"),
-            *("health_check", "maintenance", "file_storage"),
+            *("health_check", "zpages", "maintenance", "file_storage"),
         ],
     }
 
