@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import msgspec
 
 from spanledger.mapping.agent_logs import donate, span_of, superseded
+from spanledger.mapping.apart import calls_apart
 from spanledger.mapping.capture import CapturePolicy
 from spanledger.mapping.completion import Conversations, Talk, fill_results, has_tools
 from spanledger.mapping.context import Deployment, context_of
@@ -100,7 +101,7 @@ class _Trace:
     """Everything remembered of one trace."""
 
     __slots__ = (
-        "answers", "below", "drafts", "given", "has_parts", "items", "logs", "size", "spans", "statements",
+        "answers", "apart", "below", "drafts", "given", "has_parts", "items", "logs", "size", "spans", "statements",
         "touched_ns",
     )  # fmt: skip
 
@@ -113,6 +114,8 @@ class _Trace:
         """Whether any draft is a part of another span's run (MERGE, WRAP)."""
         self.answers: dict[str, set[str]] | None = None
         """Response id → spans of that model call."""
+        self.apart: dict[str, set[str]] | None = None
+        """Span id → ids of the drafts of the model calls that its log records tell of beside it."""
         self.logs: _Logs | None = None
         self.given: _Given | None = None
         self.items = 0
@@ -365,27 +368,53 @@ class Mapper:
         whole, plain = span, events
         if events:
             events = sorted(events, key=lambda event: event.time_ns)
+            events, apart = calls_apart(span, events)
+            if apart or trace.apart:
+                self._keep_apart(project_id, trace, span_id, apart, deployments)
             whole = supplemented(span, events)
             plain = [event for event in events if event.name not in SUPPLEMENTS]
         if trace.has_parts:
             whole = _with_parts(trace, span, whole)
-        deployment = deployments.get(id(span.resource))
-        if deployment is None:
-            deployment = deployments[id(span.resource)] = Deployment(span.resource)
-        draft = draft_of(project_id, whole, plain, deployment)
+        held = trace.drafts.get(span_id)
+        draft = draft_of(project_id, whole, plain, _deployment_of(span, deployments))
+        self._put_draft(trace, span_id, draft)
+        is_mute = draft.kind == PASS and draft.context.user_id is None and draft.context.session_id is None
+        return not is_mute or held is not None or trace.logs is not None or bool(trace.below.get(span_id))
+
+    def _put_draft(self, trace: _Trace, span_id: str, draft: Draft | None) -> None:
+        """Hold a draft in place of the one before; None for a span that turned out to be none."""
+        held = trace.drafts.pop(span_id, None) if draft is None else trace.drafts.get(span_id)
+        if held is not None and held.parent_span_id is not None:
+            trace.below[held.parent_span_id].discard(span_id)
+        self._grow(trace, -size_of_run(held.run) if held is not None else 0)
+        if draft is None:
+            return
         if draft.run is not None and trace.given is None:
             trace.given = _Given()
         if draft.kind in (MERGE, WRAP):
             trace.has_parts = True
-        held = trace.drafts.get(span_id)
-        if held is not None and held.parent_span_id is not None:
-            trace.below[held.parent_span_id].discard(span_id)
         if draft.parent_span_id is not None:
             _put_below(trace, draft.parent_span_id, span_id)
-        self._grow(trace, size_of_run(draft.run) - (size_of_run(held.run) if held is not None else 0))
+        self._grow(trace, size_of_run(draft.run))
         trace.drafts[span_id] = draft
-        is_mute = draft.kind == PASS and draft.context.user_id is None and draft.context.session_id is None
-        return not is_mute or held is not None or trace.logs is not None or bool(trace.below.get(span_id))
+
+    def _keep_apart(
+        self,
+        project_id: str,
+        trace: _Trace,
+        span_id: str,
+        calls: Sequence[Facts],
+        deployments: dict[int, Deployment],
+    ) -> None:
+        """Hold the model calls that the log records of a span tell of beside it."""
+        if trace.apart is None:
+            trace.apart = {}
+        made = {call.span_id: call for call in calls}
+        for gone in trace.apart.get(span_id, set()) - made.keys():
+            self._put_draft(trace, gone, None)
+        trace.apart[span_id] = set(made)
+        for call in calls:
+            self._put_draft(trace, call.span_id, draft_of(project_id, call, [], _deployment_of(call, deployments)))
 
     def _grow(self, trace: _Trace, size: int) -> None:
         trace.size += size
@@ -415,6 +444,13 @@ def _put_below(trace: _Trace, parent_span_id: str, span_id: str) -> None:
         trace.below[parent_span_id] = {span_id}
     else:
         below.add(span_id)
+
+
+def _deployment_of(span: Facts, deployments: dict[int, Deployment]) -> Deployment:
+    found = deployments.get(id(span.resource))
+    if found is None:
+        found = deployments[id(span.resource)] = Deployment(span.resource)
+    return found
 
 
 def _logs_of(trace: _Trace) -> _Logs:
