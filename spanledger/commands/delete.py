@@ -9,8 +9,6 @@ import click
 from spanledger.commands.options import config_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from spanledger.config import Config
     from spanledger.exporters.store import Deletion, StoreAdmin
 
@@ -39,8 +37,8 @@ def delete(
     Payloads, previews and scores go with their runs, of a user the threads, of a project everything. A run that was
     deleted stays deleted, even if its sender repeats it. It cannot be undone.
 
-    What waits in the durable log is not taken out of it. If something of the project waits, the command says so: repeat
-    it when the log is empty.
+    What waits in a durable log for the store is deleted when it arrives there: the deletion is noted in the store, and
+    holds for all that was received before it.
 
     A ledger in the embedded engine can be used by one process at a time: stop `spanledger serve` first.
 
@@ -82,7 +80,7 @@ async def _from_stores(stores: dict[str, StoreAdmin], what: Deletion) -> None:
 
 
 def _from_logs(config: Config, what: Deletion) -> None:
-    """Dead letters go; of entries that wait only the project is known."""
+    """Dead letters go. What waits is left out by the stores."""
     from spanledger.commands.queue_list import letters
     from spanledger.config.pipeline import pipeline_settings
     from spanledger.pipeline.dead_letters import LetterFilter
@@ -107,18 +105,3 @@ def _from_logs(config: Config, what: Deletion) -> None:
             finally:
                 box.close()
             click.echo(f"deleted {len(found):,} dead letters")
-        if waiting := _waiting(directory, what.project_id):
-            click.echo(
-                f"Waiting in the log for an exporter: {waiting:,} requests of the project. Runs that are new with them "
-                "will be stored: repeat the command when `spanledger queue ls` shows that nothing waits.",
-                err=True,
-            )
-
-
-def _waiting(directory: Path, project_id: str) -> int:
-    """Requests of a project that some exporter has not written."""
-    from spanledger.pipeline.log_view import LogView
-
-    view = LogView(directory)
-    after = min(view.cursors.values(), default=0)
-    return sum(entry.project_id == project_id for entry in view.read(after))

@@ -6,6 +6,7 @@ retries, sleeps or logs a failed write on its own: it answers, and the pipeline 
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,29 @@ class WriteResult:
 WRITTEN = WriteResult()
 
 
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A note of a store: at `at_ns` this was deleted from it, and with it whatever had been received before and was
+    still on its way. Without run and user it was the whole project."""
+
+    project_id: str
+    at_ns: int
+    """Nanoseconds since the Unix epoch."""
+    run_id: str | None = None
+    user_sha256: str | None = None
+    """SHA-256 of the user's id, in hex: a note must not keep what was to be forgotten."""
+
+    @property
+    def for_good(self) -> bool:
+        """Whether its runs never come back. Those of a project may: it may be begun anew, with the same data."""
+        return self.run_id is not None or self.user_sha256 is not None
+
+
+def sha256_of(user_id: str) -> str:
+    """As in `Deleted.user_sha256`."""
+    return hashlib.sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 class Exporter(ABC):
     """Writes records to one destination. `write` is never called before `start` returned or after `close` began, and
     never twice at the same time unless `concurrency` says so."""
@@ -61,6 +85,16 @@ class Exporter(ABC):
         """Write a batch. Idempotent: the same record again, in this or another cut, changes nothing; a record with a
         lower `version` than the stored one changes nothing. `token` names the batch for stores that deduplicate.
         Answers instead of raising for anything that the destination says; raises only for programming errors."""
+
+    async def deleted(self, since_ns: int) -> Sequence[Deleted]:
+        """What was deleted from the store at this time or later. Asked after every batch, with the time at which its
+        oldest record was received; see `erase`. Raises `StoreError`."""
+        return ()
+
+    async def erase(self, records: Sequence[Record], *, for_good: bool) -> None:
+        """Take records out that should not have been written: they were received before they were deleted. `for_good`:
+        runs among them never come back. Raises `StoreError`."""
+        return
 
     @abstractmethod
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from spanledger.clients.auth import Credentials, no_credentials
-from spanledger.exporters.base import WriteResult
+from spanledger.exporters.base import Deleted, WriteResult
 from spanledger.exporters.messages import count, halves
 from spanledger.model.received import Telemetry
 
@@ -35,6 +35,14 @@ class RawExporter(ABC):
         """Pass bodies on; each is a complete request by itself, and they may be sent as one. Answers as
         `Exporter.write` does. What is written again after an answer that never came arrives twice, as OTLP allows.
         `token` is empty: the protocols have no place for it."""
+
+    async def deleted(self, since_ns: int) -> Sequence[Deleted]:
+        """As `Exporter.deleted`, for destinations that are a store of ours."""
+        return ()
+
+    async def erase(self, batch: Sequence[Telemetry], *, for_good: bool) -> None:
+        """As `Exporter.erase`, of bodies: of a project's all, of others (`for_good`) what is deleted of them."""
+        return
 
     @abstractmethod
     async def close(self) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from spanledger.exporters.base import WRITTEN, Exporter, Rejection, WriteResult
+from spanledger.exporters.base import WRITTEN, Deleted, Exporter, Rejection, WriteResult
 from spanledger.model.records import Record
 
 _log = logging.getLogger(__name__)
@@ -49,6 +49,14 @@ class Rewrite(Exporter):
             return result
         rejected = [Rejection(places[rejection.index], rejection.reason) for rejection in result.rejected]
         return WriteResult(result.retry, result.retry_after, rejected)
+
+    async def deleted(self, since_ns: int) -> Sequence[Deleted]:
+        """See `Exporter.deleted`."""
+        return await self._exporter.deleted(since_ns)
+
+    async def erase(self, records: Sequence[Record], *, for_good: bool) -> None:
+        """See `Exporter.erase`."""
+        await self._exporter.erase(records, for_good=for_good)
 
     async def close(self) -> None:
         """See `Exporter.close`."""

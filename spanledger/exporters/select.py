@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spanledger.exporters.base import WRITTEN, Exporter, Rejection, WriteResult
+from spanledger.exporters.base import WRITTEN, Deleted, Exporter, Rejection, WriteResult
 from spanledger.model.records import Record
 
 
@@ -31,6 +31,14 @@ class Select(Exporter):
             return result
         rejected = [Rejection(places[rejection.index], rejection.reason) for rejection in result.rejected]
         return WriteResult(result.retry, result.retry_after, rejected)
+
+    async def deleted(self, since_ns: int) -> Sequence[Deleted]:
+        """See `Exporter.deleted`."""
+        return await self._exporter.deleted(since_ns)
+
+    async def erase(self, records: Sequence[Record], *, for_good: bool) -> None:
+        """See `Exporter.erase`."""
+        await self._exporter.erase(records, for_good=for_good)
 
     async def close(self) -> None:
         """See `Exporter.close`."""

@@ -304,7 +304,8 @@ class StoreAdmin(Protocol):
     async def delete(self, what: Deletion) -> int:
         """Delete for good: runs in every version, payloads, previews, scores, and of a user the threads, of a project
         everything. Returns how many runs went. A run that was deleted alone or with its user stays deleted: what comes
-        again under its id, from the log or its sender, does not bring it back while its retention lasts."""
+        again under its id, from the log or its sender, does not bring it back while its retention lasts. It is noted
+        first (`Exporter.deleted`), for what was received before and is on its way."""
 
     async def expire(self, now_ns: int) -> int:
         """Delete what is older than the retention that the settings give its project (`spanledger.exporters.

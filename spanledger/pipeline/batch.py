@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from spanledger.exporters.base import Deleted, sha256_of
 from spanledger.model.received import Signal
-from spanledger.model.records import Metric, Record
+from spanledger.model.records import Metric, Record, Run, Score, Thread
 from spanledger.pipeline.dead_letters import DeadLetter, letter_of_record, record_key
 
 Item = TypeVar("Item")
@@ -28,8 +29,12 @@ class Cargo(Generic[Item]):
     """Smaller things that make up one which is refused; none when it is the smallest."""
     signal: Callable[[Item], Signal]
     """The signal that one counts for."""
+    is_about: Callable[[Item, Deleted], bool]
+    """Whether one belongs to what was deleted from a store."""
     letter: Callable[[str, Item, str], DeadLetter]
     """The dead letter of one that (exporter's name, thing, reason) can never be written."""
+    parts: bool = False
+    """Whether one may hold what was deleted beside what was not."""
 
 
 @dataclass(slots=True)
@@ -62,6 +67,13 @@ class Batch(Generic[Item]):
     shares: Sequence[tuple[Share[Item], int]]
     """Where its records come from, and how many from each."""
     bytes: int
+    offered: Sequence[Item] = ()
+    """The records before those that others supersede were left out, share by share."""
+
+    def received(self) -> dict[int, int]:
+        """By the `id` of a record when it was received."""
+        times = [share.received_ns for share, count in self.shares for _ in range(count)]
+        return {id(record): at for record, at in zip(self.offered, times, strict=True)}
 
 
 class Pending(Generic[Item]):
@@ -104,7 +116,7 @@ class Pending(Generic[Item]):
         self.records -= len(records)
         self.bytes -= size
         distinct = self._cargo.distinct(records)
-        return Batch(distinct, self._cargo.token(distinct), shares, size)
+        return Batch(distinct, self._cargo.token(distinct), shares, size, records)
 
 
 def newest_versions(records: Sequence[Record]) -> list[Record]:
@@ -136,5 +148,17 @@ def _no_halves(record: Record) -> Sequence[Record]:
     return ()
 
 
-RECORDS: Final = Cargo(newest_versions, token_of, _no_halves, signal_of, letter_of_record)
+def record_is_about(record: Record, note: Deleted) -> bool:
+    """Whether a record belongs to what was deleted."""
+    if record.project_id != note.project_id:
+        return False
+    if note.run_id is not None:
+        return isinstance(record, Run | Score) and record.run_id == note.run_id
+    if note.user_sha256 is not None:
+        user = record.user_id if isinstance(record, Run | Thread) else None
+        return bool(user) and sha256_of(user or "") == note.user_sha256
+    return True
+
+
+RECORDS: Final = Cargo(newest_versions, token_of, _no_halves, signal_of, record_is_about, letter_of_record)
 """Records of the ledger."""

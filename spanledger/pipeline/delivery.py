@@ -17,6 +17,7 @@ from spanledger.pipeline.base import Log
 from spanledger.pipeline.batch import Batch, Cargo, Pending, Share
 from spanledger.pipeline.clock import Clock, wait
 from spanledger.pipeline.dead_letters import describe
+from spanledger.pipeline.deletions import Doomed, Eraser
 from spanledger.pipeline.delivery_counts import DeliveryCounts
 from spanledger.pipeline.log_limit import LogLimit
 from spanledger.pipeline.settings import DeliverySettings
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _RECORD_OVERHEAD: Final = 512
 """Bytes that a record takes in a batch whatever it holds: some forty columns."""
+_LONG_NS: Final = 10 * 10**9
+"""A batch that is older is asked about before it is written, too: much may have been deleted."""
 _AWAY: Final = (StoreUnavailable, OSError, TimeoutError, MemoryError)
 """Raised by an exporter, these say that the world is at fault and not a record: write again."""
 
@@ -34,7 +37,7 @@ Item = TypeVar("Item")
 _Written = TypeVar("_Written", contravariant=True)
 
 
-class Writer(Protocol[_Written]):
+class Writer(Eraser[_Written], Protocol[_Written]):
     """What `Exporter` and `RawExporter` have in common."""
 
     concurrency: int
@@ -262,8 +265,15 @@ class Delivery(Generic[Item]):
 
     async def _deliver(self, batch: Batch[Item], slots: asyncio.Semaphore) -> None:
         self._in_flight += 1
+        doomed = Doomed(batch, self._cargo, self._exporter)
         try:
-            await self._write(batch.records, batch.token)
+            records, token = batch.records, batch.token
+            if self._clock.time_ns() - doomed.since_ns > _LONG_NS:
+                records = await self._without_deleted(doomed, records)
+                token = token if records is batch.records else self._cargo.token(records)
+            if records:
+                await self._write(records, token)
+                await self._erase_deleted(doomed, records)
             self._batches += 1
             self._settle(batch)
         finally:
@@ -284,6 +294,26 @@ class Delivery(Generic[Item]):
         self.on_room()
         if moved:
             self._on_progress()
+
+    async def _without_deleted(self, doomed: Doomed[Item], records: Sequence[Item]) -> Sequence[Item]:
+        """What is left of a batch that waited long. A store that does not answer is asked again behind the write."""
+        try:
+            return await doomed.taken_out(records)
+        except (*_AWAY, SpanledgerError):
+            return records
+
+    async def _erase_deleted(self, doomed: Doomed[Item], records: Sequence[Item]) -> None:
+        """Return once nothing of a batch that was written is in the store that had been deleted."""
+        backoff = Backoff(self._settings.retry, self._random)
+        while True:
+            try:
+                await doomed.taken_out(records)
+            except (*_AWAY, SpanledgerError) as error:
+                delay = backoff.delay(None)
+                self._failed(f"exporter {self.name} cannot look for deletions; again in {delay:.1f} s", describe(error))
+                await self._pause(delay, may_be_cut=True)
+            else:
+                return
 
     # Attempts.
 

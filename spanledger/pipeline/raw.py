@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from spanledger.errors import LogError, PayloadError
+from spanledger.exporters.base import Deleted
 from spanledger.exporters.raw import RawExporter
 from spanledger.model.received import OTLP_ENCODINGS, Encoding, Signal, Telemetry
 from spanledger.pipeline.base import Entry, Log
@@ -44,7 +45,7 @@ class RawRoute:
 
     def cargo(self) -> Cargo[Telemetry]:
         """How its bodies are delivered."""
-        return Cargo(list, _no_token, self.exporter.halves, _signal_of, letter_of_telemetry)
+        return Cargo(list, _no_token, self.exporter.halves, _signal_of, _is_about, letter_of_telemetry, parts=True)
 
 
 def letter_of_telemetry(source: str, telemetry: Telemetry, reason: str) -> DeadLetter:
@@ -128,6 +129,11 @@ class RawFeed:
 
 def _signal_of(telemetry: Telemetry) -> Signal:
     return telemetry.signal
+
+
+def _is_about(telemetry: Telemetry, note: Deleted) -> bool:
+    """Runs and users are inside of a body, where only its destination looks."""
+    return telemetry.project_id == note.project_id
 
 
 def _no_token(batch: Iterable[Telemetry]) -> str:

@@ -12,6 +12,7 @@ from spanledger.errors import SchemaError
 from spanledger.exporters.base import WRITTEN
 from spanledger.exporters.clickhouse import ClickHouseSettings
 from spanledger.exporters.clickhouse.admin import ClickHouseAdmin
+from spanledger.exporters.clickhouse.exporter import ClickHouseExporter
 from spanledger.exporters.clickhouse.otel import OtelTablesExporter
 from spanledger.exporters.clickhouse.otel import schema as otel_schema
 from spanledger.exporters.clickhouse.otel.values import number
@@ -31,6 +32,7 @@ from tests.exporters.otel_requests import (
     span,
     spans,
 )
+from tests.exporters.records import make_run
 
 DAY_NS = 86_400 * 10**9
 
@@ -466,6 +468,41 @@ async def test_a_project_is_deleted_and_its_old_rows_expire(engine: str) -> None
 
     await admin.expire(AT + 3 * DAY_NS)
     await admin.close()
+    assert query(settings, "SELECT SpanledgerProjectId FROM {db}.otel_traces") == [("default",)]
+
+
+async def test_a_deleted_run_takes_its_spans_and_logs_along(settings: ClickHouseSettings) -> None:
+    """Whichever is written first, its runs or its rows here."""
+    ledger = ClickHouseExporter(settings)
+    await ledger.start()
+    run = make_run(project_id="default", trace_id=(b"\1" + TRACE_ID[1:]).hex(), span_id=SPAN_ID.hex())
+    theirs = logs(
+        {"time_unix_nano": str(AT), "trace_id": base64_of(b"\1" + TRACE_ID[1:]), "span_id": base64_of(SPAN_ID)}
+    )
+    await write(settings, spans(span(1), span(2)))
+    await write(settings, theirs)
+
+    await ledger.erase([run], for_good=True)
+    assert (count(settings), count(settings, "otel_logs")) == (1, 0)
+
+    async with writing(settings, Signal.TRACES) as exporter:
+        late = [spans(span(1), span(3))]
+        await exporter.write(late, "")
+        await exporter.erase(late, for_good=True)
+    await ledger.close()
+    assert query(settings, "SELECT Timestamp FROM {db}.otel_traces ORDER BY Timestamp") == [(AT + 2,), (AT + 3,)]
+
+
+async def test_a_request_of_a_deleted_project_is_taken_out(settings: ClickHouseSettings) -> None:
+    ledger = ClickHouseExporter(settings)
+    await ledger.start()  # makes the table of notes
+    async with writing(settings, Signal.TRACES) as exporter:
+        gone, kept = spans(span(1), project="gone"), spans(span(2))
+        await exporter.write([gone, kept], "")
+        assert await exporter.deleted(0) == []
+        await exporter.erase([gone], for_good=False)
+    await ledger.close()
+
     assert query(settings, "SELECT SpanledgerProjectId FROM {db}.otel_traces") == [("default",)]
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import UUID
 
-from spanledger.exporters.clickhouse import erase
+from spanledger.exporters.clickhouse import deletions, erase
 from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.migrations import migrate, pending, statements
@@ -87,6 +87,7 @@ class ClickHouseAdmin:
         return otel_schema.pending(self._open, self.settings) if self.settings.otel_tables else []
 
     def _delete(self, what: Deletion) -> int:
+        deletions.note(self._open, self.settings, what)
         ((runs,),) = self._open.query(f"SELECT count() FROM ({erase.targets(self._tables, what)})")
         if what.run_id is not None or what.user_id is not None:
             self._commands(erase.tombstones(self._tables, what))

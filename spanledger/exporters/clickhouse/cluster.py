@@ -30,6 +30,8 @@ _SHARD_BY: Final = {
     "metrics": "metric_id",
 }
 
+_EVERYWHERE: Final = (MIGRATIONS_TABLE, "deletions")
+
 INSERT_SETTINGS: Final = {"insert_distributed_sync": 1}
 """An insert answers when every shard has its rows."""
 QUERY_SETTINGS: Final = {"distributed_product_mode": "local"}
@@ -65,7 +67,7 @@ def on_cluster(statement: str, cluster: str) -> Iterator[str]:
 def _create(name: str, rest: str, cluster: str) -> Iterator[str]:
     on = f"ON CLUSTER {identifier(cluster)}"
     rest = rest.replace("non_replicated_deduplication_window", "replicated_deduplication_window")
-    if name == MIGRATIONS_TABLE:  # every server has all of it
+    if name in _EVERYWHERE:  # every server has all of it
         place = "'/clickhouse/tables/{uuid}/all', '{shard}-{replica}', "
         replicated = rest.replace("ENGINE = ReplacingMergeTree(", f"ENGINE = ReplicatedReplacingMergeTree({place}")
         yield f"CREATE TABLE IF NOT EXISTS {_name(name)} {on} {replicated}"

@@ -114,6 +114,20 @@ def create_migrations_table() -> str:
     )
 
 
+DELETIONS_TABLE: Final = "deletions"
+
+
+def create_deletions_table() -> str:
+    """The table of what was deleted and when (`spanledger.exporters.base.Deleted`)."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {{database}}.{identifier(DELETIONS_TABLE)} (\n"
+        "  project_id String,\n  run_id String,\n  user_sha256 String,\n  deleted_at DateTime64(9, 'UTC')\n)\n"
+        "ENGINE = ReplacingMergeTree(deleted_at)\nORDER BY (deleted_at, project_id, run_id, user_sha256)\n"
+        "TTL toDateTime(deleted_at) + toIntervalDay(400)\n"
+        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}{{settings}}"
+    )
+
+
 def add_columns(revision: int) -> list[str]:
     """ALTER TABLE for every column that a later revision added, behind the one that is declared before it. One change
     each, so that a step can be repeated."""

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from spanledger.errors import StoreError
-from spanledger.exporters.base import WRITTEN, Exporter, Rejection, WriteResult
+from spanledger.exporters.base import WRITTEN, Deleted, Exporter, Rejection, WriteResult
+from spanledger.exporters.clickhouse import deletions
 from spanledger.exporters.clickhouse.batch import Insert, prepare
 from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.columns import insert_columns
@@ -16,9 +17,10 @@ from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.embedded import require_chdb
 from spanledger.exporters.clickhouse.faults import BatchTooLarge, DataRefused
 from spanledger.exporters.clickhouse.migrations import migrate
+from spanledger.exporters.clickhouse.otel import erase as otel_erase
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.clickhouse.tables import identifier
-from spanledger.model.records import Record
+from spanledger.model.records import Record, Run
 
 _T = TypeVar("_T")
 
@@ -52,6 +54,14 @@ class ClickHouseExporter(Exporter):
         """Write a batch; see `Exporter.write`."""
         return await self._run(self._write, records, token)
 
+    async def deleted(self, since_ns: int) -> Sequence[Deleted]:
+        """See `Exporter.deleted`."""
+        return await self._run(lambda: deletions.noted(self._opened, self.settings, since_ns))
+
+    async def erase(self, records: Sequence[Record], *, for_good: bool) -> None:
+        """See `Exporter.erase`."""
+        await self._run(self._erase, records, for_good)
+
     async def close(self) -> None:
         """Close the connection and end the thread."""
         thread, self._thread = self._thread, None
@@ -76,6 +86,19 @@ class ClickHouseExporter(Exporter):
             connection.close()
             raise
         return connection
+
+    @property
+    def _opened(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("the exporter is not started")
+        return self._connection
+
+    def _erase(self, records: Sequence[Record], for_good: bool) -> None:
+        settings = self._insert_settings("")
+        deletions.erase(self._opened, self.settings, records, for_good=for_good, insert_settings=settings)
+        runs = [record for record in records if isinstance(record, Run)]
+        if self.settings.otel_tables and for_good and runs:
+            otel_erase.erase_runs(self._opened, self.settings, runs)
 
     def _write(self, records: Sequence[Record], token: str) -> WriteResult:
         inserts, unencodable = prepare(records, token)
@@ -110,11 +133,9 @@ class ClickHouseExporter(Exporter):
         return []
 
     def _send(self, insert: Insert) -> None:
-        if self._connection is None:
-            raise RuntimeError("the exporter is not started")
         names, types = insert_columns(insert.table)
         table = f"{identifier(self.settings.database)}.{identifier(insert.table.name)}"
-        self._connection.insert(table, names, types, insert.columns, self._insert_settings(insert.token))
+        self._opened.insert(table, names, types, insert.columns, self._insert_settings(insert.token))
 
     def _insert_settings(self, token: str) -> dict[str, Any]:
         settings = {"async_insert": 0} | self._own_settings()

@@ -32,6 +32,7 @@ MIGRATIONS: Final[Sequence[Migration]] = (
     # Numbers of migrations and revisions of the schema part here: not every migration adds columns.
     Migration(3, "take the hour out of the key of runs", tuple(ddl.rebuild(RUNS, 2))),
     Migration(4, "views for people", tuple(create_view(name) for name in VIEWS)),
+    Migration(5, "note what was deleted", (ddl.create_deletions_table(),)),
 )
 
 

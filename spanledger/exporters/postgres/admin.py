@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from spanledger.exporters.migrations import Migration
-from spanledger.exporters.postgres import erase, migrations
+from spanledger.exporters.postgres import deletions, erase, migrations
 from spanledger.exporters.postgres.columns import clean
 from spanledger.exporters.postgres.connection import Pool
 from spanledger.exporters.postgres.settings import PostgresSettings
@@ -51,10 +51,11 @@ class PostgresAdmin:
     async def delete(self, what: Deletion) -> int:
         """See `StoreAdmin.delete`."""
         schema, project_id = self.settings.schema_name, clean(what.project_id)
+        if what.run_id is not None and not is_uuid(what.run_id):
+            return 0
         async with self._pool.connection("delete") as connection:
+            await deletions.note(connection, schema, what)
             if what.run_id is not None:
-                if not is_uuid(what.run_id):
-                    return 0
                 return await erase.delete_run(connection, schema, project_id, what.run_id)
             if what.user_id is not None:
                 return await erase.delete_user(connection, schema, project_id, clean(what.user_id))

@@ -18,6 +18,7 @@ from spanledger.exporters.postgres.connection import identifier
 from spanledger.exporters.schema import TABLES, Column, Table, Type
 
 RUN_KEYS: Final = "run_keys"
+DELETIONS: Final = "deletions"
 USAGE_DIRTY: Final = "usage_dirty"
 USAGE_MINUTES: Final = "usage_minutes"
 USAGE_DAILY: Final = "usage_daily"
@@ -135,6 +136,16 @@ def bookkeeping() -> Iterator[str]:
         )
         yield f"CREATE INDEX {name}_ix1 ON {{schema}}.{name} (project_id, {time.split()[0]})"
         yield f"COMMENT ON COLUMN {{schema}}.{name}.cost IS 'USD'"
+
+
+def deletions() -> Iterator[str]:
+    """Statements for the table of what was deleted and when (`spanledger.exporters.base.Deleted`)."""
+    yield (
+        f"CREATE TABLE {{schema}}.{DELETIONS} (\n  deleted_at bigint NOT NULL,\n"
+        '  project_id text COLLATE "C" NOT NULL,\n'
+        "  run_id uuid,\n  user_sha256 text\n)"
+    )
+    yield f"CREATE INDEX {DELETIONS}_ix1 ON {{schema}}.{DELETIONS} (deleted_at)"
 
 
 def views() -> Iterator[str]:

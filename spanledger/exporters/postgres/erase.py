@@ -21,7 +21,7 @@ _DAY_MINUTES: Final = 1440
 
 async def delete_run(connection: Connection, schema: str, project_id: str, run_id: str) -> int:
     """Delete a run and its scores. Returns how many runs went."""
-    return await _delete(connection, schema, project_id, [run_id], keep_key=True)
+    return await delete_runs(connection, schema, project_id, [run_id], keep_key=True)
 
 
 async def delete_user(connection: Connection, schema: str, project_id: str, user_id: str) -> int:
@@ -152,12 +152,12 @@ async def _delete_where(
             CHUNK,
         )
         ids = [str(row["run_id"]) for row in rows]
-        gone += await _delete(connection, schema, project_id, ids, keep_key=keep_key, counts=counts)
+        gone += await delete_runs(connection, schema, project_id, ids, keep_key=keep_key, counts=counts)
         if len(rows) < CHUNK:
             return gone
 
 
-async def _delete(
+async def delete_runs(
     connection: Connection, schema: str, project_id: str, ids: list[str], *, keep_key: bool, counts: bool = True
 ) -> int:
     """Delete runs. Their keys stay as tombstones with `keep_key`; with `counts` they are taken out of the sums."""

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 
 from spanledger.errors import StoreError
-from spanledger.exporters.base import WRITTEN, Exporter, Rejection, WriteResult
-from spanledger.exporters.postgres import erase, migrations, partitions
+from spanledger.exporters.base import WRITTEN, Deleted, Exporter, Rejection, WriteResult
+from spanledger.exporters.postgres import deletions, erase, migrations, partitions
 from spanledger.exporters.postgres.batch import Batch, place, prepare
 from spanledger.exporters.postgres.columns import clean
 from spanledger.exporters.postgres.connection import Connection, Pool
@@ -65,6 +65,16 @@ class PostgresExporter(Exporter):
             return WRITTEN
         return WriteResult(rejected=[rejected[index] for index in sorted(rejected)])
 
+    async def deleted(self, since_ns: int) -> Sequence[Deleted]:
+        """See `Exporter.deleted`."""
+        async with self._opened.connection("look for deletions") as connection:
+            return await deletions.noted(connection, self.settings.schema_name, since_ns)
+
+    async def erase(self, records: Sequence[Record], *, for_good: bool) -> None:
+        """See `Exporter.erase`."""
+        async with self._opened.connection("erase") as connection:
+            await deletions.erase_records(connection, self.settings.schema_name, records, for_good=for_good)
+
     async def close(self) -> None:
         """Close the connections."""
         task, self._maintenance = self._maintenance, None
@@ -92,13 +102,17 @@ class PostgresExporter(Exporter):
             await self._write(records, indexes[:middle], rejected)
             await self._write(records, indexes[middle:], rejected)
 
-    async def _send(self, batch: Batch) -> None:
+    @property
+    def _opened(self) -> Pool:
         if self._pool is None:
             raise RuntimeError("the exporter is not started")
+        return self._pool
+
+    async def _send(self, batch: Batch) -> None:
         self._leave_out_expired(batch)
         for attempt in (1, 2):
             try:
-                async with self._pool.connection("write") as connection:
+                async with self._opened.connection("write") as connection:
                     await self._make_partitions(connection, batch)
                     await write(connection, self.settings.schema_name, batch)
                 return
@@ -106,7 +120,7 @@ class PostgresExporter(Exporter):
                 # Dropped by another process whose retention is shorter.
                 if attempt == 2:
                     raise
-                async with self._pool.connection("look at partitions") as connection:
+                async with self._opened.connection("look at partitions") as connection:
                     self._partitions = await partitions.known(connection, self.settings.schema_name)
 
     def _leave_out_expired(self, batch: Batch) -> None:

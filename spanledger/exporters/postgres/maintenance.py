@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 from spanledger.errors import StoreError
-from spanledger.exporters.postgres import erase, partitions
+from spanledger.exporters.postgres import deletions, erase, partitions
 from spanledger.exporters.postgres.connection import Connection, Pool, identifier
 from spanledger.exporters.postgres.ddl import RUN_KEYS, USAGE_DIRTY, USAGE_MINUTES
 from spanledger.exporters.postgres.settings import PostgresSettings
@@ -47,6 +47,7 @@ async def turn_over(connection: Connection, settings: PostgresSettings, now_ns: 
         bound = partitions.horizon(table, ttl_days(settings, table), now_ns)
         if bound:
             await partitions.drop_before(connection, schema, table, bound)
+    await deletions.forget(connection, schema, now_ns)
     if settings.runs_ttl_days:
         bound = partitions.horizon("runs", settings.runs_ttl_days, now_ns)
         seconds = bound // 1_000_000_000

@@ -21,6 +21,7 @@ MIGRATIONS: Final[Sequence[Migration]] = (
     Migration(2, "add columns", tuple(ddl.add_columns(2))),
     # Numbers of migrations and revisions of the schema part here: not every migration adds columns.
     Migration(3, "statistics of functions, variants and models", tuple(statistics.views())),
+    Migration(4, "note what was deleted", tuple(ddl.deletions())),
 )
 
 

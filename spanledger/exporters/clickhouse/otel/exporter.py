@@ -14,12 +14,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from spanledger.errors import PayloadError, StoreError
-from spanledger.exporters.base import WRITTEN, Rejection, WriteResult
+from spanledger.exporters.base import WRITTEN, Deleted, Rejection, WriteResult
+from spanledger.exporters.clickhouse import deletions
 from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.embedded import require_chdb
 from spanledger.exporters.clickhouse.faults import BatchTooLarge, DataRefused
-from spanledger.exporters.clickhouse.otel import schema
+from spanledger.exporters.clickhouse.otel import erase, schema
 from spanledger.exporters.clickhouse.otel.rows import Row, rows
 from spanledger.exporters.clickhouse.otel.tables import BY_SIGNAL, RawTable, table_name
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
@@ -94,6 +95,14 @@ class OtelTablesExporter(RawExporter):
         """Write the rows of requests; see `RawExporter.write`. Requests that are there already are left out."""
         return await self._run(self._write, batch)
 
+    async def deleted(self, since_ns: int) -> Sequence[Deleted]:
+        """See `RawExporter.deleted`."""
+        return await self._run(lambda: deletions.noted(self._open_connection, self.settings, since_ns))
+
+    async def erase(self, batch: Sequence[Telemetry], *, for_good: bool) -> None:
+        """See `RawExporter.erase`."""
+        await self._run(self._erase, batch, for_good)
+
     async def close(self) -> None:
         """Close the connection and end the thread."""
         thread, self._thread = self._thread, None
@@ -142,6 +151,13 @@ class OtelTablesExporter(RawExporter):
         except StoreError as error:
             return WriteResult(retry=str(error))
         return WriteResult(rejected=rejected) if rejected else WRITTEN
+
+    def _erase(self, batch: Sequence[Telemetry], for_good: bool) -> None:
+        if for_good:
+            erase.erase_deleted(self._open_connection, self.settings, {one.project_id for one in batch})
+        else:
+            requests = list(map(request_id, batch))
+            erase.erase_requests(self._open_connection, self.settings, BY_SIGNAL[self._signal], requests)
 
     def _inserts(self, found: dict[str, tuple[Telemetry, Any]]) -> list[_Insert]:
         """By table and day, as the tables are parted: ClickHouse takes rows of one partition whole or not at all."""
