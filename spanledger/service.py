@@ -156,7 +156,7 @@ class Service:
                 raw |= routes
             elif (also := self._registry[Kind.EXPORTERS][id_.type].also_raw(given)) is not None:
                 make = partial(also, given, parse_protobuf)
-                routes = routes_of(str(id_), make, sorted(signals_of_exporter(config, id_)))
+                routes = routes_of(str(id_), make, sorted(signals_of_exporter(config, id_)), roads[id_])
                 delivery |= dict.fromkeys(routes, tables_delivery(config, id_))
                 raw |= routes
         return Pipeline(
