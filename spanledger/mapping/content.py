@@ -286,7 +286,10 @@ def _first_telling(carriers: tuple[_Carrier, ...], span: Facts, body: Value, war
 
 
 def _tells(message: Message) -> bool:
-    return any(part.get("content", part.get("response", part)) is not None for part in message["parts"])
+    for part in message["parts"]:  # noqa: SIM110 - a generator takes longer than what it looks at
+        if part.get("content", part.get("response", part)) is not None:
+            return True
+    return False
 
 
 def _body_messages(

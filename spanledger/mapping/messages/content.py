@@ -58,7 +58,7 @@ _CERTAIN: Final = frozenset(
 """Keys that occur in content only; others, such as `data`, mean a part only where a part is expected."""
 
 
-_MARKED: Final = frozenset({mark[0] for mark in REDACTED} | {"["})
+MARKED: Final = frozenset({mark[0] for mark in REDACTED} | {"["})
 """First characters of texts that need a second look: redactions and packed lists of parts."""
 
 
@@ -73,7 +73,7 @@ def read_content(reader: Reader, content: Value, parts: list[Part], depth: int =
         for item in content:
             if isinstance(item, dict):
                 text = item.get("content") if len(item) == 2 and item.get("type") == "text" else None
-                if isinstance(text, str) and text and text[0] not in _MARKED:
+                if isinstance(text, str) and text and text[0] not in MARKED:
                     parts.append({"type": "text", "content": text})  # most parts there are
                 else:
                     read_part(reader, item, parts)

@@ -11,7 +11,7 @@ from spanledger.mapping.messages.content import is_part, read_content
 from spanledger.mapping.messages.elements import default_role_of_parts, read_element, text_message
 from spanledger.mapping.messages.jsontext import clean, decode, dump, plain, repair_json, starts_json
 from spanledger.mapping.messages.media import media
-from spanledger.mapping.messages.message import finish_of
+from spanledger.mapping.messages.message import finish_of, read_said
 from spanledger.mapping.messages.parts import generic
 from spanledger.mapping.messages.pyrepr import parse_repr
 from spanledger.mapping.messages.reader import MAX_MESSAGES, MAX_NESTING, Part, Reader
@@ -218,6 +218,8 @@ def _read_lines(reader: Reader, text: str, out: list[Message]) -> bool:
 def _read_list(reader: Reader, items: list[Value], out: list[Message], depth: int) -> bool:
     if not items:
         return False
+    if read_said(reader, items, out):
+        return True
     whole = join_deltas(items)
     if whole is not None:
         return read_response(reader, whole, out, depth)

@@ -9,10 +9,10 @@ from typing import Final
 from spanledger.mapping.messages.chunks import join_tokens
 from spanledger.mapping.messages.content import is_part, json_content
 from spanledger.mapping.messages.jsontext import bytes_text, clean, decode, plain
-from spanledger.mapping.messages.message import is_tool_definition, read_message, role_of
+from spanledger.mapping.messages.message import is_tool_definition, read_message, role_of, said
 from spanledger.mapping.messages.openai import read_calls
 from spanledger.mapping.messages.parts import generic, typed_output
-from spanledger.mapping.messages.reader import Part, Reader
+from spanledger.mapping.messages.reader import MAX_MESSAGES, Part, Reader
 from spanledger.mapping.messages.roles import ASSISTANT, TOOL
 from spanledger.model.records import Message
 from spanledger.model.span import Value
@@ -56,6 +56,9 @@ def unflatten(group: Mapping[str, Value], strip: str = "") -> dict[int, dict[str
         index = int(path[0])
         if index > MAX_INDEX:
             continue
+        if len(path) == 2 and isinstance(value, str) and (index not in messages or path[1] not in messages[index]):
+            messages.setdefault(index, {})[path[1]] = clean(value)  # most
+            continue
         start = 2 if strip and path[1] == strip and len(path) > 2 else 1
         node = messages.setdefault(index, {})
         for step in path[start:-1]:
@@ -91,8 +94,13 @@ def in_order(value: Value) -> list[Value]:
 def read_indexed(reader: Reader, group: Mapping[str, Value], out: list[Message]) -> None:
     """OpenLLMetry up to 0.4, Koog, Laminar, LiteLLM: `N.role`, `N.content`, `N.tool_calls.K.name`, …"""
     for fields in unflatten(group).values():
-        role = role_of(reader, fields.get("role"), reader.default_role)
         content = fields.get("content")
+        message = said(fields.get("role"), content) if len(fields) == 2 else None
+        if message is not None and not content[0].isspace() and not reader.is_waiting() and len(out) < MAX_MESSAGES:
+            out.append(message)
+            reader.foldable = message if message["role"] == ASSISTANT else None
+            continue
+        role = role_of(reader, fields.get("role"), reader.default_role)
         if is_tool_definition(role, content) and "tool_call_id" not in fields:
             continue
         calls = read_calls(in_order(fields.get("tool_calls")) or fields.get("tool_call"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spanledger.mapping.messages.content import is_part, read_content, read_part
+from spanledger.mapping.messages.content import MARKED, is_part, read_content, read_part
 from spanledger.mapping.messages.jsontext import decode
 from spanledger.mapping.messages.media import media
 from spanledger.mapping.messages.openai import read_audio, read_calls
@@ -17,7 +17,7 @@ from spanledger.mapping.messages.parts import (
     tool_result,
     typed_output,
 )
-from spanledger.mapping.messages.reader import Part, Reader
+from spanledger.mapping.messages.reader import MAX_MESSAGES, Part, Reader
 from spanledger.mapping.messages.roles import ASSISTANT, ROLES, TOOL, finish_reason, known_role
 from spanledger.model.records import Message
 from spanledger.model.span import Value
@@ -45,6 +45,7 @@ _SIBLINGS: Final = frozenset(
 """Fields beside the content that say something."""
 
 _SIMPLE: Final = frozenset({"role", "content", "parts", "name", "finish_reason"})
+_SPEAKERS: Final = frozenset({"system", "user", ASSISTANT})
 _FINISH: Final = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason")
 
 
@@ -71,6 +72,42 @@ def finish_of(body: dict[str, Value]) -> str | None:
                 if reason is not None:
                     return reason
     return None
+
+
+def said(role: Value, content: Value) -> Message | None:
+    """The message of a role and a text that needs no second look, as nearly all are; None for any other."""
+    if isinstance(role, str) and role in _SPEAKERS and isinstance(content, str) and content:
+        if content[0] in MARKED:
+            return None
+        return {"role": role, "parts": [{"type": "text", "content": content}]}
+    return None
+
+
+def read_said(reader: Reader, items: list[Value], out: list[Message]) -> bool:
+    """Append a conversation of which each message is a role and a text, which is what most are, in one go. False, and
+    nothing appended, for any other."""
+    if reader.is_waiting() or len(out) + len(items) >= MAX_MESSAGES:
+        return False
+    found: list[Message] = []
+    for item in items:
+        if not isinstance(item, dict) or len(item) != 2:
+            return False
+        content = item.get("content")
+        if content is None:
+            parts = item.get("parts")
+            if not isinstance(parts, list) or len(parts) != 1:
+                return False
+            part = parts[0]
+            if not isinstance(part, dict) or len(part) != 2 or part.get("type") != "text":
+                return False
+            content = part.get("content")
+        message = said(item.get("role"), content)
+        if message is None:
+            return False
+        found.append(message)
+    out.extend(found)
+    reader.foldable = out[-1] if out[-1]["role"] == ASSISTANT else None
+    return True
 
 
 def read_simple(reader: Reader, body: dict[str, Value], out: list[Message]) -> bool:

@@ -107,6 +107,10 @@ class Reader:
             if rest:
                 self._append(out, USER if role == TOOL else role, rest, name)
 
+    def is_waiting(self) -> bool:
+        """Whether calls wait for their results, or results for their calls."""
+        return bool(self.pending or self.unlinked)
+
     def note_call(self, part: Part) -> None:
         """Remember a call for the results that follow."""
         name, id_ = part["name"], part["id"]
