@@ -61,12 +61,18 @@ class _Bucket:
         self.repeated: dict[str, str] = {}
         """Run id → run id of the one that it repeats."""
 
+    def _meets(self, view: _View) -> bool:
+        """Whether another is at work at the same time. Calls come in order, mostly."""
+        return view.started_at < self.latest and any(
+            one.started_at < view.ended_at and view.started_at < one.ended_at for one in self.views.values()
+        )
+
     def put(self, run_id: str, view: _View | None) -> set[str]:
         """Replace a view; the traces of those whose billing changes with it."""
         held = self.views.get(run_id)
         if held == view:
             return set()
-        if held is None and view is not None and view.started_at >= self.latest:  # calls come in order, mostly
+        if held is None and view is not None and not self._meets(view):
             self.views[run_id] = view
             self.latest = max(self.latest, view.ended_at)
             return set()
