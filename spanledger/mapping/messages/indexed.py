@@ -95,8 +95,9 @@ def read_indexed(reader: Reader, group: Mapping[str, Value], out: list[Message])
     """OpenLLMetry up to 0.4, Koog, Laminar, LiteLLM: `N.role`, `N.content`, `N.tool_calls.K.name`, …"""
     for fields in unflatten(group).values():
         content = fields.get("content")
-        message = said(fields.get("role"), content) if len(fields) == 2 else None
-        if message is not None and not content[0].isspace() and not reader.is_waiting() and len(out) < MAX_MESSAGES:
+        is_plain = len(fields) == 2 and isinstance(content, str) and not content[:1].isspace()
+        message = said(fields.get("role"), content) if is_plain else None
+        if message is not None and not reader.is_waiting() and len(out) < MAX_MESSAGES:
             out.append(message)
             reader.foldable = message if message["role"] == ASSISTANT else None
             continue
