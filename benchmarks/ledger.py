@@ -122,20 +122,37 @@ class Filled:
 async def clickhouse(rows: int) -> AsyncIterator[Filled]:
     """A filled ledger in the embedded engine."""
     with tempfile.TemporaryDirectory(prefix="spanledger-ledger-") as folder:
-        settings = ClickHouseSettings(endpoint=f"chdb://{folder}", query_timeout=120.0)
-        keep = Connection(settings, timeout=600)
-        exporter, store = ClickHouseExporter(settings), ClickHouseStore(settings)
-        await exporter.start()
-        await _write(exporter)
-        for statement in Copies(rows).clickhouse(settings.database):
-            await asyncio.to_thread(keep.command, statement)
+        await _fill(folder, rows)
+        store = ClickHouseStore(_embedded(folder))
         await store.start()
         try:
             yield Filled(store, time.process_time)
         finally:
             await store.close()
-            await exporter.close()
-            await asyncio.to_thread(keep.close)
+
+
+def _embedded(folder: str) -> ClickHouseSettings:
+    return ClickHouseSettings(endpoint=f"chdb://{folder}", query_timeout=120.0)
+
+
+async def _fill(folder: str, rows: int) -> None:
+    settings = _embedded(folder)
+    keep = Connection(settings, timeout=600)
+    exporter = ClickHouseExporter(settings)
+    await exporter.start()
+    try:
+        await _write(exporter)
+        for statement in Copies(rows).clickhouse(settings.database):
+            await asyncio.to_thread(keep.command, statement)
+        await asyncio.to_thread(_wait_for_merges, keep)  # it is as it would be an hour later
+    finally:
+        await exporter.close()
+        await asyncio.to_thread(keep.close)
+
+
+def _wait_for_merges(connection: Connection) -> None:
+    while connection.query("SELECT count() FROM system.merges")[0][0]:
+        time.sleep(0.5)
 
 
 @contextlib.asynccontextmanager
@@ -253,8 +270,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeat", type=int, default=5, help="requests of each question")
     parser.add_argument("--store", choices=STORES, action="append", help="one store alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--fill", metavar="FOLDER", help="fill an embedded ClickHouse in this folder, and end")
     given = parser.parse_args(arguments)
     rows = max(given.runs // TEMPLATES, 1) * TEMPLATES
+    if given.fill:
+        asyncio.run(_fill(given.fill, rows))
+        return
     print(f"{rows:,} runs of {DAYS} days; milliseconds of {given.repeat} requests each; load {os.getloadavg()[0]:.1f}")
     found = {name: asyncio.run(of(STORES[name], rows, given.repeat)) for name in given.store or STORES}
     if given.json:

@@ -1,4 +1,5 @@
-"""Writes the Grafana dashboards of the ledger: the same questions for ClickHouse and for PostgreSQL.
+"""Writes the Grafana dashboards: the ledger's, the same questions for ClickHouse and for PostgreSQL, and the health of
+spanledger itself (health_dashboard.py).
 
     python helm/make_dashboards.py            write helm/spanledger/dashboards/*.json
     python helm/make_dashboards.py --check    exit 1 when a file is not current
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import health_dashboard
 
 FOLDER: Final = Path(__file__).parent / "spanledger" / "dashboards"
 
@@ -251,8 +254,9 @@ def _target(store: str, panel: Panel) -> dict[str, Any]:
 
 def rendered() -> dict[Path, str]:
     """File → what belongs into it."""
-    stores = (CLICKHOUSE, POSTGRES)
-    return {FOLDER / f"ledger-{store}.json": json.dumps(dashboard(store), indent=2) + "\n" for store in stores}
+    boards = {f"ledger-{store}": dashboard(store) for store in (CLICKHOUSE, POSTGRES)}
+    boards["health"] = health_dashboard.dashboard()
+    return {FOLDER / f"{name}.json": json.dumps(board, indent=2) + "\n" for name, board in boards.items()}
 
 
 def main(arguments: list[str]) -> int:

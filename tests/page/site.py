@@ -56,11 +56,12 @@ class Site:
 
         until(given)
 
-    def runs(self, **filters: str) -> list[dict[str, Any]]:
-        """What the API lists."""
+    def runs(self, key: str = "", **filters: str) -> list[dict[str, Any]]:
+        """What the API lists; `key`: where it asks for one."""
         query = urllib.parse.urlencode(filters)
+        request = urllib.request.Request(f"{self.url}/v1/runs?{query}", headers={"X-Api-Key": key} if key else {})
         try:
-            with urllib.request.urlopen(f"{self.url}/v1/runs?{query}") as answer:
+            with urllib.request.urlopen(request) as answer:
                 data: list[dict[str, Any]] = json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             if error.code != 503:  # a store that is busy is asked again
@@ -70,9 +71,9 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, *sets: str) -> Iterator[Site]:
-    """A running spanledger with an empty ledger."""
-    with serving(folder, *sets) as process:
+def site(folder: Path, *sets: str, arguments: tuple[str, ...] = ()) -> Iterator[Site]:
+    """A running spanledger, its ledger empty unless the settings name a full one."""
+    with serving(folder, *sets, arguments=arguments) as process:
         yield Site(f"http://{address_of(process, 'api')}", f"http://{address_of(process, 'otlp over HTTP')}")
 
 

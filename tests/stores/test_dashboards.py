@@ -65,6 +65,7 @@ async def rows(ledger: StoreLedger, sql: str) -> list[tuple[Any, ...]]:
 
 def test_the_files_are_what_their_script_writes() -> None:
     subprocess.run([sys.executable, str(ROOT / "helm/make_dashboards.py"), "--check"], check=True)
+    # beside the health of spanledger itself, which tests/telemetry looks at
     assert [path.name for path in FILES] == ["ledger-clickhouse.json", "ledger-postgres.json"]
 
 
