@@ -45,6 +45,7 @@ from spanledger.mapping.responses import Responses
 from spanledger.mapping.scores import EVALUATION_EVENTS, SCORE_SLOTS, ScoredResponses, evaluation_score, span_scores
 from spanledger.mapping.sizes import SIZE_OF_TRACE, size_of, size_of_run, size_of_span
 from spanledger.mapping.threads import thread_version
+from spanledger.mapping.tools_in_order import match_in_order
 from spanledger.mapping.tree import resolve
 from spanledger.mapping.twins import Twins
 from spanledger.model.client_event import ClientEvent
@@ -339,6 +340,7 @@ class Mapper:
                 fill_results(runs)
         affected |= self._calls.note(project_id, trace_id, runs, talks)
         self._calls.complete(project_id, runs)
+        match_in_order(runs)
         self._calls.fill(project_id, talks)
         runs.extend(self._calls.derive(project_id, trace_id, runs))
         if talks:

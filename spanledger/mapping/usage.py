@@ -233,6 +233,9 @@ def _normalise(
         if exclusive:
             given += cache
             convention = "exclusive_converted"
+    elif given and read is None and write is None and _hides_cache(span, provider, dialect):
+        convention = "ambiguous"
+        warnings.append("cache_tokens_unknown")
     reasoning = counts.get("reasoning")
     if reasoning and output is not None:
         outside = total is not None and given is not None and total == given + output + reasoning
@@ -253,6 +256,17 @@ def _normalise(
         convention=convention,
         source="estimated" if dialect == "botocore" and _is_guessed_by_botocore(span) else "provider",
     )
+
+
+def _hides_cache(span: Facts, provider: str | None, dialect: str | None) -> bool:
+    """Whether the emitter counts without the cache and has no place for the cache's counters: OpenTelemetry's botocore
+    instrumentation, and AI SDK 3 and 4 without the provider's metadata. What was cached is billed, and not told."""
+    if provider not in _EXCLUSIVE_FAMILIES:
+        return False
+    if dialect == "botocore":
+        return not _is_guessed_by_botocore(span)
+    is_vercel = getattr(span, "kind_vercel", None) is not None
+    return is_vercel and span.provider_metadata is None and span.input_token_details is None
 
 
 def _is_guessed_by_botocore(span: Facts) -> bool:

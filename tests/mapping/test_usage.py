@@ -457,3 +457,18 @@ def test_two_dialects_that_disagree_are_marked_and_the_stronger_one_counts() -> 
     assert run.usage.input_tokens == 56
     assert run.attributes == {"llm.token_count.prompt": 57}
     assert run.warnings == ["usage_conflict"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "scope"),
+    [
+        ({"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "anthropic.messages"}, "ai"),
+        ({"gen_ai.system": "aws.bedrock"}, "opentelemetry.instrumentation.botocore.bedrock-runtime"),
+    ],
+)
+def test_an_emitter_with_no_place_for_what_was_cached_is_marked(attributes: dict[str, Value], scope: str) -> None:
+    tokens = {"gen_ai.usage.input_tokens": 25, "gen_ai.usage.output_tokens": 12, "gen_ai.request.model": "claude-x"}
+    run = only_run(span({"gen_ai.operation.name": "chat", **tokens, **attributes}, scope=scope))
+    assert run.usage is not None
+    assert (run.usage.input_tokens, run.usage.convention) == (25, "ambiguous")
+    assert "cache_tokens_unknown" in run.warnings
