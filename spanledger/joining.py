@@ -17,7 +17,7 @@ import msgspec
 
 from spanledger.api.parameters import parse_time
 from spanledger.errors import SpanledgerError, StoreUnavailable
-from spanledger.exporters.base import Exporter, WriteResult
+from spanledger.exporters.base import Deleted, Exporter, WriteResult
 from spanledger.exporters.conditions import Compare, Op
 from spanledger.exporters.store import MAX_PAGE, RunFilter, RunStore
 from spanledger.mapping.cost import PriceList
@@ -81,6 +81,17 @@ class Joining(Exporter):
         if result.retry is None and result.refused is None:
             self._remember(_lunary(records))
         return result
+
+    async def deleted(self, since_ns: int) -> Sequence[Deleted]:
+        """See `Exporter.deleted`."""
+        return await self._exporter.deleted(since_ns)
+
+    async def erase(self, records: Sequence[Record], *, for_good: bool) -> None:
+        """See `Exporter.erase`. A start that waits for its end is forgotten."""
+        for record in records:
+            if isinstance(record, Run):
+                self._waiting.pop((record.project_id, record.run_id), None)
+        await self._exporter.erase(records, for_good=for_good)
 
     async def close(self) -> None:
         """See `Exporter.close`. Starts that wait look now."""

@@ -19,7 +19,7 @@ from spanledger.config.ids import parse_id
 from spanledger.config.pipeline import pipeline_settings, signals_of_exporter
 from spanledger.config.registry import COMPONENTS
 from spanledger.config.rules import used
-from spanledger.errors import LogError, Overloaded
+from spanledger.errors import ConfigError, LogError, Overloaded
 from spanledger.exporters.base import Exporter
 from spanledger.exporters.raw import RawExporter
 from spanledger.exporters.select import Select
@@ -27,7 +27,7 @@ from spanledger.mapping import KEYS, Mapper
 from spanledger.model.received import Encoding, Received, Signal, Telemetry
 from spanledger.model.records import Record
 from spanledger.pipeline import DurableLog, FileStorageSettings
-from spanledger.pipeline.batch import newest_versions, token_of
+from spanledger.pipeline.batch import RECORDS, newest_versions, token_of
 from spanledger.pipeline.dead_letters import (
     DeadLetter,
     LetterFilter,
@@ -38,8 +38,9 @@ from spanledger.pipeline.dead_letters import (
     record_key,
     record_of,
 )
+from spanledger.pipeline.deletions import erase_deleted
 from spanledger.pipeline.letter_box import LetterBox
-from spanledger.service import decode_body, event_loop, to_protobuf
+from spanledger.service import decode_body, event_loop, parse_protobuf, to_protobuf
 
 _PAGE: Final = 500
 """Letters that are delivered, and leave the box, together."""
@@ -127,7 +128,9 @@ class _Post:
                 by_source.setdefault(source, []).append((stored, record))
         done: list[int] = []
         for source, pairs in by_source.items():
-            refused = await self._write(await self._exporter(source), [record for _, record in pairs])
+            exporter = await self._exporter(source)
+            refused = await self._write(exporter, [record for _, record in pairs])
+            await self._erase_deleted(exporter, [(record, stored.at_ns) for stored, record in pairs])
             for stored, record in pairs:
                 reason = refused.get(record_key(record))
                 if reason is None:
@@ -151,7 +154,9 @@ class _Post:
                 continue
             refused: dict[tuple[str, str, str], str] = {}
             for name in self._stores:
-                refused |= await self._write(await self._exporter(name), records)
+                exporter = await self._exporter(name)
+                refused |= await self._write(exporter, records)
+                await self._erase_deleted(exporter, [(record, stored.at_ns) for record in records])
             if refused:
                 self._outcome.fail(next(iter(refused.values())))
             else:
@@ -220,6 +225,13 @@ class _Post:
             return {record_key(record): result.retry for record in batch}
         return {record_key(batch[one.index]): one.reason for one in result.rejected}
 
+    async def _erase_deleted(self, exporter: Exporter, records: Sequence[tuple[Record, int]]) -> None:
+        """What was deleted since it became a letter does not come back. Raises `StoreError`."""
+        if not records:
+            return
+        notes = await exporter.deleted(min(at_ns for _, at_ns in records))
+        await erase_deleted(exporter, RECORDS, records, notes)
+
     async def _exporter(self, name: str) -> Exporter:
         if name not in self._exporters:
             exporter = _new_exporter(self._config, self._ids[name])
@@ -231,9 +243,13 @@ class _Post:
     async def _raw_exporter(self, source: str, signal: Signal) -> RawExporter:
         if source not in self._raw:
             id_ = self._ids[source.rpartition(":")[0]]
-            factory = COMPONENTS[Kind.EXPORTERS][id_.type].factory
-            settings = self._config.components[Kind.EXPORTERS][id_]
-            exporter: RawExporter = factory(settings, signal)
+            component, settings = COMPONENTS[Kind.EXPORTERS][id_.type], self._config.components[Kind.EXPORTERS][id_]
+            if component.raw:
+                exporter: RawExporter = component.factory(settings, signal)
+            elif (also := component.also_raw(settings)) is not None:
+                exporter = also(settings, parse_protobuf, signal)
+            else:
+                raise ConfigError(f"{id_} keeps no telemetry as it came; otel_tables is off")
             auth = getattr(settings, "auth", None)
             if isinstance(auth, ClientAuthSettings):
                 exporter.credentials = await self._credentials(auth.authenticator)

@@ -43,16 +43,22 @@ class Doomed(Generic[Item]):
         if not notes:
             return records
         received = self._batch.received()
-        left: list[Item] = []
-        gone: dict[bool, list[Item]] = defaultdict(list)
-        for record in records:
-            at = received[id(record)]
-            hits = [note for note in notes if at <= note.at_ns and self._cargo.is_about(record, note)]
-            for_good = bool(hits) and all(note.for_good for note in hits)
-            if hits:
-                gone[for_good].append(record)
-            if not hits or (self._cargo.parts and for_good):
-                left.append(record)
-        for for_good, some in gone.items():
-            await self._exporter.erase(some, for_good=for_good)
-        return left
+        return await erase_deleted(self._exporter, self._cargo, [(one, received[id(one)]) for one in records], notes)
+
+
+async def erase_deleted(
+    exporter: Eraser[Item], cargo: Cargo[Item], records: Sequence[tuple[Item, int]], notes: Sequence[Deleted]
+) -> list[Item]:
+    """Erase what the notes are about of records that came with the time at which they were received; the others."""
+    left: list[Item] = []
+    gone: dict[bool, list[Item]] = defaultdict(list)
+    for record, received_ns in records:
+        hits = [note for note in notes if received_ns <= note.at_ns and cargo.is_about(record, note)]
+        for_good = bool(hits) and all(note.for_good for note in hits)
+        if hits:
+            gone[for_good].append(record)
+        if not hits or (cargo.parts and for_good):
+            left.append(record)
+    for for_good, some in gone.items():
+        await exporter.erase(some, for_good=for_good)
+    return left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from spanledger.model.records import Run
 from spanledger.pipeline.dead_letters import DeadLetter, LetterFilter, letter_of_entry, letter_of_item, letter_of_record
 from spanledger.pipeline.directories import log_directories
 from spanledger.pipeline.erasure import is_about
+from spanledger.pipeline.letter_box import LetterBox
 from spanledger.service import decode_body
 from tests.cli.test_queue import log_with
 from tests.exporters.ledger import Ledger
@@ -50,7 +52,11 @@ class Delete:
         self._config.write_text(CONFIG.format(endpoint=settings.endpoint, database=settings.database, log=self.log))
 
     async def __call__(self, *arguments: str) -> Result:
-        command = ["delete", "--config", str(self._config), "--project", PROJECT, *arguments]
+        return await self.command("delete", "--project", PROJECT, *arguments)
+
+    async def command(self, name: str, *arguments: str) -> Result:
+        """Any command on the same configuration."""
+        command = [*name.split(), "--config", str(self._config), *arguments]
         return await asyncio.to_thread(CliRunner().invoke, main, command)
 
     async def names(self) -> list[str]:
@@ -115,7 +121,7 @@ async def test_a_run_goes_from_store_and_dead_letters(delete: Delete) -> None:
     assert delete.letters() == 1
 
 
-async def test_a_user_goes_and_what_waits_is_told(delete: Delete) -> None:
+async def test_a_user_goes_from_store_and_dead_letters(delete: Delete) -> None:
     await delete.ledger.write(the_run(), make_run(name="stays"))
     await asyncio.to_thread(
         log_with, delete.log, entries=3, cursors={"clickhouse": 1}, letters=list(letters().values())
@@ -126,6 +132,22 @@ async def test_a_user_goes_and_what_waits_is_told(delete: Delete) -> None:
     assert done.exit_code == 0, done.output
     assert "deleted 3 dead letters" in done.output
     assert await delete.names() == ["stays"]
+
+
+async def test_a_letter_of_another_machine_brings_nothing_back(delete: Delete) -> None:
+    """The command was not run there, so the letters are left: of before the deletion, and of after it."""
+    assert (await delete("--user", "ada", "--yes")).exit_code == 0
+    await asyncio.to_thread(log_with, delete.log)
+    box = LetterBox(log_directories(delete.log)[0], 1 << 20)
+    box.add([letters()["record"], letters()["item"]], at_ns=1)
+    box.add([letter_of_record("clickhouse", make_run(name="new", user_id="ada"), "bad")], at_ns=time.time_ns())
+    box.close()
+
+    done = await delete.command("queue replay", "--dead")
+
+    assert done.exit_code == 0, done.output
+    assert await delete.names() == ["new"]
+    assert delete.letters() == 0
 
 
 async def test_a_project_goes_as_a_whole(delete: Delete) -> None:

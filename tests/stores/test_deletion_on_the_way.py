@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from spanledger.exporters.base import Deleted, Exporter, WriteResult
+from spanledger.exporters.rewrite import Rewrite
+from spanledger.exporters.select import Select
 from spanledger.exporters.store import Deletion
+from spanledger.joining import Joining
 from spanledger.mapping import Mapper
+from spanledger.mapping.cost import PriceList
 from spanledger.model.ids import run_id_of_span
 from spanledger.model.received import Encoding, Received, Signal, Telemetry
 from spanledger.model.records import Record
@@ -19,6 +23,7 @@ from spanledger.pipeline import FileStorageSettings, Pipeline, create_log, deliv
 from spanledger.pipeline.settings import DeliverySettings, PipelineSettings, RetrySettings
 from spanledger.service import decode_body
 from tests.exporters.otel_requests import SPAN_ID, TRACE_ID, attribute, span, spans
+from tests.exporters.records import make_run
 from tests.stores.ledger import StoreLedger
 from tests.stores.test_administration import administrated
 
@@ -157,3 +162,24 @@ async def test_what_was_written_meanwhile_is_taken_out(stored: StoreLedger) -> N
     await stored.exporter.erase(doomed, for_good=True)
 
     assert await users(stored) == ["bob"]
+
+
+WRAPPED: dict[str, Callable[[StoreLedger], Exporter]] = {
+    "chosen kinds": lambda stored: Select(stored.exporter, frozenset({"run"})),
+    "functions of users": lambda stored: Rewrite(stored.exporter, []),
+    "halves that are joined": lambda stored: Joining(stored.exporter, lambda: stored.store, PriceList(())),
+}
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+async def test_whatever_stands_before_a_store_knows_of_it(stored: StoreLedger, wrapped: str) -> None:
+    exporter = WRAPPED[wrapped](stored)
+    async with administrated(stored.kind, stored.settings) as admin:
+        await admin.delete(Deletion("default", user_id="ada"))
+    run = make_run(project_id="default", user_id="ada")
+    await stored.write(run)
+
+    assert len(await exporter.deleted(0)) == 1
+    await exporter.erase([run], for_good=True)
+
+    assert await users(stored) == []
