@@ -6,12 +6,12 @@ import hashlib
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
-
-import msgspec
 
 from spanledger.exporters.base import Rejection
 from spanledger.exporters.clickhouse.columns import encode
+from spanledger.exporters.rows import encodable, warned
 from spanledger.exporters.schema import METRICS, RUN_PAYLOADS, RUNS, SCORES, THREADS, Table, Type
 from spanledger.exporters.values import Repairs
 from spanledger.model.records import Metric, Record, Run, Score, Thread
@@ -97,11 +97,7 @@ def prepare(records: Sequence[Record], token: str) -> tuple[list[Insert], list[R
     rejected: list[Rejection] = []
     for kind, tables in _TABLES.items():
         indexes = [index for index, record in enumerate(records) if type(record) is kind]
-        try:
-            encoded = _encode(tables, [records[index] for index in indexes])
-        except Exception:
-            indexes = _encodable(tables, records, indexes, rejected)
-            encoded = _encode(tables, [records[index] for index in indexes])
+        encoded, indexes = encodable(partial(_encode, tables), records, indexes, rejected)
         for table, columns in encoded if indexes else ():
             insert = Insert(table, columns, indexes, token)
             if table is RUN_PAYLOADS:  # the payload of an earlier version stays, and is found
@@ -114,38 +110,15 @@ def _has_no_contents(record: Record) -> bool:
     return isinstance(record, Run) and record.without_contents
 
 
-def _encodable(
-    tables: Sequence[Table], records: Sequence[Record], indexes: list[int], rejected: list[Rejection]
-) -> list[int]:
-    """Those that can be encoded; a rejection is added for each of the others."""
-    good = []
-    for index in indexes:
-        try:
-            _encode(tables, [records[index]])
-        except Exception as error:  # whatever is wrong with it, one record must not hold up the others
-            rejected.append(Rejection(index, f"cannot be stored: {str(error) or type(error).__name__}"))
-        else:
-            good.append(index)
-    return good
-
-
 def _encode(tables: Sequence[Table], records: Sequence[Record]) -> list[tuple[Table, list[list[Any]]]]:
     repairs: Repairs = [[] for _ in records]
     # Narrow columns first: what is repaired there becomes a warning in the payload.
     narrow_first = sorted(tables, key=lambda table: table is RUN_PAYLOADS)
     encoded = {table.name: encode(table, records, repairs) for table in narrow_first}
     if RUN_PAYLOADS in tables and any(repairs):
-        records = [_warned(record, warnings) for record, warnings in zip(records, repairs, strict=True)]
+        records = [warned(record, warnings) for record, warnings in zip(records, repairs, strict=True)]
         encoded[RUN_PAYLOADS.name] = encode(RUN_PAYLOADS, records, [[] for _ in records])
     return [(table, encoded[table.name]) for table in tables]
-
-
-def _warned(record: Record, warnings: list[str]) -> Record:
-    if not warnings or not isinstance(record, Run):
-        return record
-    return msgspec.structs.replace(
-        record, warnings=[*record.warnings, *(w for w in warnings if w not in record.warnings)]
-    )
 
 
 def _by_partition(insert: Insert) -> list[Insert]:

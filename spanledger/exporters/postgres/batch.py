@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeAlias
-
-import msgspec
 
 from spanledger.exporters.base import Rejection
 from spanledger.exporters.postgres.columns import encode
+from spanledger.exporters.rows import encodable, warned
 from spanledger.exporters.schema import METRICS, RUN_PAYLOADS, RUNS, SCORES, THREADS, Table
 from spanledger.exporters.values import Repairs
 from spanledger.model.records import Metric, Record, Run, Score, Thread
@@ -72,7 +72,7 @@ def prepare(records: Sequence[Record], indexes: Sequence[int]) -> tuple[Batch, l
     batch = Batch()
     rejected: list[Rejection] = []
     runs = [index for index in indexes if type(records[index]) is Run]
-    columns, runs = _encodable((RUNS, RUN_PAYLOADS), records, runs, rejected)
+    columns, runs = encodable(partial(_encode, (RUNS, RUN_PAYLOADS)), records, runs, rejected)
     by_key: dict[Key, RunRow] = {}
     for index, row, payload in zip(runs, *map(_rows, columns), strict=True):
         new = _run_row(records[index], row, payload)
@@ -84,7 +84,7 @@ def prepare(records: Sequence[Record], indexes: Sequence[int]) -> tuple[Batch, l
         wanted = [index for index in indexes if type(records[index]) is kind]
         if not wanted:
             continue
-        (values,), _ = _encodable((table,), records, wanted, rejected)
+        (values,), _ = encodable(partial(_encode, (table,)), records, wanted, rejected)
         batch.others.append((table, _highest(table, _rows(values))))
     return batch, rejected
 
@@ -111,37 +111,11 @@ def _highest(table: Table, rows: Iterable[Row]) -> list[Row]:
     return [found[key] for key in sorted(found)]
 
 
-def _encodable(
-    tables: Sequence[Table], records: Sequence[Record], indexes: list[int], rejected: list[Rejection]
-) -> tuple[list[list[list[Any]]], list[int]]:
-    """(columns of each table, the indexes that are in them); a rejection is added for each of the others."""
-    try:
-        return _encode(tables, [records[index] for index in indexes]), indexes
-    except Exception:
-        good = []
-        for index in indexes:
-            try:
-                _encode(tables, [records[index]])
-            except Exception as error:  # whatever is wrong with it, one record must not hold up the others
-                rejected.append(Rejection(index, f"cannot be stored: {str(error) or type(error).__name__}"))
-            else:
-                good.append(index)
-        return _encode(tables, [records[index] for index in good]), good
-
-
 def _encode(tables: Sequence[Table], records: Sequence[Record]) -> list[list[list[Any]]]:
     repairs: Repairs = [[] for _ in records]
     encoded = [encode(table, records, repairs) for table in tables]
     if RUN_PAYLOADS in tables and any(repairs):
         # What was repaired becomes a warning, which is a part of the payload.
-        warned = [_warned(record, warnings) for record, warnings in zip(records, repairs, strict=True)]
-        encoded[tables.index(RUN_PAYLOADS)] = encode(RUN_PAYLOADS, warned, [[] for _ in records])
+        records_warned = [warned(record, warnings) for record, warnings in zip(records, repairs, strict=True)]
+        encoded[tables.index(RUN_PAYLOADS)] = encode(RUN_PAYLOADS, records_warned, [[] for _ in records])
     return encoded
-
-
-def _warned(record: Record, warnings: list[str]) -> Record:
-    if not warnings or not isinstance(record, Run):
-        return record
-    return msgspec.structs.replace(
-        record, warnings=[*record.warnings, *(w for w in warnings if w not in record.warnings)]
-    )
