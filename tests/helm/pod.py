@@ -78,6 +78,8 @@ class Pod:
             for name in ("api", "health_check")
             if name in config["extensions"]
         ]
+        if "kafka" in config["receivers"]:
+            sets.append('receivers.kafka.brokers=["127.0.0.1:9"]')
         if "readers" in config["service"]["telemetry"]["metrics"]:
             reader = {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": 0}}}}
             sets.append(f"service.telemetry.metrics.readers={json.dumps([reader])}")

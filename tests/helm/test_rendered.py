@@ -93,6 +93,7 @@ def test_a_deployment_has_no_volume_claims_and_no_durable_log() -> None:
     assert rendered.workload()["kind"] == "Deployment"
     assert {"name": "data", "emptyDir": {}} in rendered.pod()["volumes"]
     assert "file_storage" not in rendered.config()["extensions"]
+    assert rendered.of("Pod") == (), "helm test has nobody to send to"
     assert rendered.workload()["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
