@@ -342,3 +342,10 @@ def test_documents_of_a_vector_search_that_openllmetry_keeps_as_events() -> None
     hit = event("db.query.result", {"db.query.result.id": "a", "db.query.result.document": "Paris is mild."})
     run = only_run(span({"db.system": "chroma", "db.operation": "query"}, name="chroma.query", events=[hit]))
     assert (run.type, run.output) == ("retriever", [{"id": "a", "content": "Paris is mild."}])
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("llm", "llm"), ("session", "chain"), ("AgentOpsSpanKindValues.TOOL", "tool")]
+)
+def test_kinds_of_agentops_with_and_without_the_enumerations_name(value: str, kind: str) -> None:
+    assert only_run(span({"agentops.span.kind": value})).type == kind
