@@ -26,7 +26,7 @@ _COMMANDS: Final = {
     "delete": "Delete a run, a user or a project for good.",
     "resolve": "Put traces right whose pieces arrived far apart.",
     "reprice": "Compute the cost of stored runs anew.",
-    "keys": "Make keys of projects.",
+    "keys": "Make, list and revoke keys of projects.",
     "health": "Ask whether a running process accepts data.",
     "version": "Print the version.",
 }

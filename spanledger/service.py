@@ -12,7 +12,7 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from spanledger.clients.auth import ClientAuthSettings
 from spanledger.components import components_of, layout_of
 from spanledger.config import ComponentId, Config, InvalidConfiguration, Kind, Problem
 from spanledger.config.components import Registry
+from spanledger.config.ids import parse_id
 from spanledger.config.pipeline import (
     delivery_settings,
     in_flight_bytes,
@@ -46,10 +47,11 @@ from spanledger.config.rules import (
 from spanledger.config.ways import roads_of
 from spanledger.errors import ConfigError, SpanledgerError, StoreUnavailable
 from spanledger.exporters.base import Exporter
+from spanledger.exporters.keys import StoredKey
 from spanledger.exporters.raw import RawExporter
 from spanledger.exporters.rewrite import Rewrite
 from spanledger.exporters.select import Select
-from spanledger.exporters.store import RunStore
+from spanledger.exporters.store import RunStore, StoreAdmin
 from spanledger.forks import forks_of, record_functions
 from spanledger.joining import Joining
 from spanledger.maintenance import Kept, Maintenance
@@ -245,6 +247,8 @@ class Service:
                     self._authenticators[str(id_)] = before._authenticators[str(id_)]
                     continue
                 authenticator = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], str(id_))
+                if store := getattr(extensions[id_], "store", None):
+                    authenticator.read_from(self._keys_of(parse_id(store)))
                 await authenticator.start()
                 self._extensions[id_] = self._authenticators[str(id_)] = authenticator
             if (default := default_authenticator(self._config)) is not None:
@@ -387,6 +391,22 @@ class Service:
         for store in self._stores:
             await store.close()
         self._stores = []
+
+    def _keys_of(self, exporter: ComponentId) -> Callable[[], Awaitable[Sequence[StoredKey]]]:
+        """What reads the keys of projects from the store of an exporter."""
+        make = partial(
+            self._registry[Kind.EXPORTERS][exporter.type].admin, self._config.components[Kind.EXPORTERS][exporter]
+        )
+
+        async def fetch() -> Sequence[StoredKey]:
+            admin: StoreAdmin = make()
+            try:
+                await admin.start()
+                return await admin.keys()
+            finally:
+                await admin.close()
+
+        return fetch
 
     def _kept_stores(self) -> tuple[list[Kept], PriceList, int]:
         """What `Maintenance` needs to know."""
@@ -541,6 +561,10 @@ class Service:
                 for signal in signals:  # of the tables beside the records, where there are such
                     collect.add_exporter(samples, f"{id_}:{signal}", {signal}, status, f"{id_}:{signal}")
         return samples
+
+    def authenticator(self, name: str) -> Any:
+        """An extension that knows callers, by its id."""
+        return self._authenticators[name]
 
     def endpoints(self) -> dict[str, str]:
         """Name → where it listens, of everything that listens."""

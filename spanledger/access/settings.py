@@ -72,8 +72,14 @@ class ProjectsSettings(Settings):
     file: Path | None = None
     """More projects: a YAML or JSON file that holds such a list. Read again when it changes; a file that cannot be
     used changes nothing and is told in the log."""
+    store: str | None = None
+    """Id of an exporter whose store holds more keys, as `spanledger keys add` puts them there. A project may have keys
+    here and there. While the store cannot be read the keys stay as they are."""
+    store_cache: Path | None = None
+    """File that remembers what was read from the store last (digests, no keys), for a start while it is away. Without,
+    senders with keys from the store are told to come back until it can be read."""
     check_interval: Annotated[Duration, Field(gt=0)] = 10.0
-    """How often the file is looked at."""
+    """How often file and store are looked at."""
     headers: tuple[str, ...] = ("x-api-key", "lunary-project-key")
     """Request headers that may hold a key, besides `Authorization: Bearer` and `Basic`."""
     project_id_is_public_key: bool = False
@@ -89,8 +95,8 @@ class ProjectsSettings(Settings):
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if not self.projects and self.file is None:
-            raise ValueError("expected at least one of projects and file")
+        if not self.projects and self.file is None and self.store is None:
+            raise ValueError("expected at least one of projects, file and store")
         seen: set[str] = set()
         for project in self.projects:
             if project.id in seen:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from spanledger.access.settings import AuthSettings, BasicAuthSettings
+from spanledger.access.settings import AuthSettings, BasicAuthSettings, ProjectsSettings
 from spanledger.clients.auth import ClientAuthSettings
 from spanledger.config.components import Kind, Registry
 from spanledger.config.ids import ComponentId, parse_id
@@ -36,6 +36,7 @@ def problems_between(config: Config, registry: Registry) -> Iterator[Problem]:
     yield from _stores_of_apis(config, registry)
     yield from _authenticators(config, registry)
     yield from _credentials(config, registry)
+    yield from _stores_of_keys(config, registry)
     yield from problems_of_connectors(config)
     yield from _endpoints(config)
     yield from _embedded_stores(config)
@@ -188,6 +189,17 @@ def _credentials(config: Config, registry: Registry) -> Iterator[Problem]:
         expected = one_of(lending) if lending else one_of(types)
         guess = nearest(auth.authenticator, lending)
         yield Problem(path, text, config.origin(*path), auth.authenticator, expected, guess)
+
+
+def _stores_of_keys(config: Config, registry: Registry) -> Iterator[Problem]:
+    stores = [str(id_) for id_ in used(config, Kind.EXPORTERS) if registry[Kind.EXPORTERS][id_.type].admin_at]
+    types = [component.type for component in registry[Kind.EXPORTERS].values() if component.admin_at]
+    for id_, settings in used(config, Kind.EXTENSIONS).items():
+        if isinstance(settings, ProjectsSettings) and settings.store is not None and settings.store not in stores:
+            path = (Kind.EXTENSIONS, str(id_), "store")
+            text = f'references exporter "{settings.store}", which no pipeline names or which has no store'
+            expected = one_of(stores) if stores else one_of(types)
+            yield Problem(path, text, config.origin(*path), settings.store, expected, nearest(settings.store, stores))
 
 
 def endpoints(settings: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 
 from spanledger.exporters.conditions import Condition
+from spanledger.exporters.keys import StoredKey
 from spanledger.exporters.migrations import Migration
 from spanledger.model.records import Run
 
@@ -300,6 +301,12 @@ class StoreAdmin(Protocol):
     async def migrate(self) -> list[Migration]:
         """Run what is pending, whatever `auto_migrate` says, and return it. Two processes that call it at the same
         time run each migration once."""
+
+    async def keys(self) -> list[StoredKey]:
+        """Keys of projects, revoked ones included."""
+
+    async def save_key(self, key: StoredKey) -> None:
+        """Store a key, or a later state of it. Makes the table where there is none."""
 
     async def delete(self, what: Deletion) -> int:
         """Delete for good: runs in every version, payloads, previews, scores, and of a user the threads, of a project

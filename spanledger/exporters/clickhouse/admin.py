@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import UUID
 
-from spanledger.exporters.clickhouse import deletions, erase
+from spanledger.exporters.clickhouse import deletions, erase, keys
 from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.migrations import migrate, pending, statements
@@ -16,6 +16,7 @@ from spanledger.exporters.clickhouse.otel import erase as otel_erase
 from spanledger.exporters.clickhouse.otel import schema as otel_schema
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.clickhouse.tables import Tables
+from spanledger.exporters.keys import StoredKey
 from spanledger.exporters.migrations import Migration
 from spanledger.exporters.retention import limits
 from spanledger.exporters.store import Deletion, PendingMigration
@@ -72,6 +73,14 @@ class ClickHouseAdmin:
             await self._run(otel_schema.create, self._open, self.settings)
             done.append(_OTEL_TABLES)
         return done
+
+    async def keys(self) -> list[StoredKey]:
+        """See `StoreAdmin.keys`."""
+        return await self._run(keys.read, self._open, self.settings)
+
+    async def save_key(self, key: StoredKey) -> None:
+        """See `StoreAdmin.save_key`."""
+        await self._run(keys.save, self._open, self.settings, key)
 
     async def delete(self, what: Deletion) -> int:
         """See `StoreAdmin.delete`."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from spanledger.errors import StoreError
 from spanledger.exporters.clickhouse.tables import identifier, literal
+from spanledger.exporters.keys import TABLE as KEYS_TABLE
 from spanledger.exporters.migrations import TABLE as MIGRATIONS_TABLE
 
 _TABLE: Final = r"\{database\}\.`(?P<name>\w+)`"
@@ -30,7 +31,7 @@ _SHARD_BY: Final = {
     "metrics": "metric_id",
 }
 
-_EVERYWHERE: Final = (MIGRATIONS_TABLE, "deletions")
+_EVERYWHERE: Final = (MIGRATIONS_TABLE, KEYS_TABLE, "deletions")
 
 INSERT_SETTINGS: Final = {"insert_distributed_sync": 1}
 """An insert answers when every shard has its rows."""

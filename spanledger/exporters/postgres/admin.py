@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from spanledger.exporters.keys import StoredKey
 from spanledger.exporters.migrations import Migration
-from spanledger.exporters.postgres import deletions, erase, migrations
+from spanledger.exporters.postgres import deletions, erase, keys, migrations
 from spanledger.exporters.postgres.columns import clean
 from spanledger.exporters.postgres.connection import Pool
 from spanledger.exporters.postgres.settings import PostgresSettings
@@ -47,6 +48,16 @@ class PostgresAdmin:
         """See `StoreAdmin.migrate`."""
         async with self._pool.connection("migrate") as connection:
             return await migrations.migrate(connection, self._pool)
+
+    async def keys(self) -> list[StoredKey]:
+        """See `StoreAdmin.keys`."""
+        async with self._pool.connection("read keys") as connection:
+            return await keys.read(connection, self.settings.schema_name)
+
+    async def save_key(self, key: StoredKey) -> None:
+        """See `StoreAdmin.save_key`."""
+        async with self._pool.connection("store a key") as connection:
+            await keys.save(connection, self.settings.schema_name, key)
 
     async def delete(self, what: Deletion) -> int:
         """See `StoreAdmin.delete`."""
