@@ -55,8 +55,9 @@ helm: $(VENV)/.installed-dev ## Render the chart, start what it configures, inst
 	@tests/peers/kubernetes/build.sh || echo 'Tests that need what could not be built are skipped.' >&2
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m helm tests/helm $(ARGS)
 
-bench: $(VENV)/.installed-dev ## Measure CPU time per span; ARGS="--json FILE" keeps the figures (RUNS=1000000: full ledger)
+bench: $(VENV)/.installed-dev ## Measure CPU time per span; ARGS="--json FILE" keeps the figures, "--peers FOLDER" compares (RUNS=1000000: full ledger)
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@$(BIN)/python benchmarks/log.py
 	@$(BIN)/python -m benchmarks.stores
 	@$(BIN)/python -m benchmarks.ledger --runs $(RUNS)
 

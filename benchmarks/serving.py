@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +21,6 @@ from typing import Any
 
 import grpc
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _SENDERS = 4
 _SETTINGS = (
@@ -29,18 +28,51 @@ _SETTINGS = (
     "receivers.otlp.protocols.http.endpoint=127.0.0.1:0",
     "extensions.health_check.endpoint=127.0.0.1:0",
     "service.telemetry.logs.level=warn",
+    "service.telemetry.metrics.level=none",
 )
 _TO_NOWHERE = (
     "exporters.debug={}",
     *(f"service.pipelines.{s}.exporters=[debug]" for s in ("traces", "logs", "metrics")),
 )
+SINK = "ClickHouse sink"
 TARGETS = {
     "memory log": (*_TO_NOWHERE, "service.extensions=[health_check]"),
     "durable log": (*_TO_NOWHERE, "service.extensions=[file_storage, health_check]"),
     "embedded ClickHouse": ("service.extensions=[file_storage, health_check]",),
+    SINK: ("exporters.clickhouse.compress=none", "service.extensions=[health_check]"),
 }
 """Name → settings. The first two write the records nowhere (exporter `debug`, basic): what is measured is all but the
-store. A peer (the Collector, rotel, Phoenix) joins as one more `Subject` that answers the same questions."""
+store. The last has its log in memory and writes to a server that swallows everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A running `sink.py`."""
+
+    address: str
+
+    def seen(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.address}/seen") as response:
+            found: dict[str, Any] = json.load(response)
+        return found
+
+    def is_quiet(self) -> bool:
+        """Nothing was inserted for longer than any batch is held back, counted from when this was asked."""
+        time.sleep(1.2)
+        return float(self.seen()["idle"]) > 1.0
+
+
+@contextmanager
+def sink() -> Iterator[Sink]:
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, str(Path(__file__).parent / "sink.py"), folder]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        try:
+            yield Sink(process.stdout.readline().strip())
+        finally:
+            process.terminate()
+            process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +87,10 @@ class Subject:
 
 
 @contextmanager
-def spanledger(target: str) -> Iterator[Subject]:
-    options = [option for text in (*_SETTINGS, *TARGETS[target]) for option in ("--set", text)]
+def spanledger(target: str, address: str = "") -> Iterator[Subject]:
+    """With settings of `TARGETS`; `address` is the sink's."""
+    settings = [*_SETTINGS, *TARGETS[target], *([f"exporters.clickhouse.endpoint={address}"] if address else [])]
+    options = [option for text in settings for option in ("--set", text)]
     command = [sys.executable, "-P", "-m", "spanledger", "serve", *options]
     with TemporaryDirectory() as folder:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
@@ -83,11 +117,48 @@ def _is_delivered(health: str) -> bool:
 
 
 def cpu_of_tree(pid: int) -> float:
-    """CPU seconds of a process and all that it has started."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = sum(map(int, fields[11:15]))  # user and system, own and of children that ended
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return ticks / _TICKS + sum(cpu_of_tree(int(child)) for child in children)
+    """CPU seconds of the threads of a process and of all that it has started, to the nanosecond: the clock ticks that
+    `/proc/PID/stat` counts are too coarse for a few thousand spans."""
+    spent = 0.0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            spent += int((thread / "schedstat").read_text().split()[0]) / 1e9
+            children = (thread / "children").read_text().split()
+        except FileNotFoundError:  # it just ended
+            continue
+        spent += sum(cpu_of_tree(int(child)) for child in children)
+    return spent
+
+
+def busy_until_quiet(pid: int) -> Callable[[], bool]:
+    """For a subject that does not tell when it is done: whether it did nearly nothing since it was asked before."""
+    before = [0.0]
+
+    def is_done() -> bool:
+        time.sleep(2)
+        last, before[0] = before[0], cpu_of_tree(pid)
+        return before[0] - last < 0.1
+
+    return is_done
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait for a condition. Raises `TimeoutError`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds:.0f} s")
+        time.sleep(0.1)
 
 
 def resident_mib(pid: int) -> float:
@@ -97,8 +168,11 @@ def resident_mib(pid: int) -> float:
     return int(found[1]) / 1024
 
 
-def cpu_under_load(subject: Subject, bodies: list[bytes], protocol: str, compressed: bool) -> float:
-    """CPU seconds that the subject takes to receive the bodies and to deliver what is in them."""
+def cpu_under_load(
+    subject: Subject, bodies: list[bytes], protocol: str, compressed: bool, *, waits: bool = True
+) -> float:
+    """CPU seconds that the subject takes to receive the bodies and, where one waits for it, to deliver what is in
+    them."""
     sent = [gzip.compress(body, 6) for body in bodies] if compressed and protocol == "HTTP" else bodies
     send = _by_grpc if protocol == "gRPC" else _by_http
     before = cpu_of_tree(subject.pid)
@@ -117,8 +191,8 @@ def cpu_under_load(subject: Subject, bodies: list[bytes], protocol: str, compres
         sender.join()
     if problems:
         raise problems[0]
-    while not subject.is_done():
-        time.sleep(0.05)
+    if waits:
+        until(subject.is_done, 600)
     return cpu_of_tree(subject.pid) - before
 
 

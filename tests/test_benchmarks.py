@@ -16,7 +16,10 @@ def test_the_benchmark_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--json", str(file)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "decode/walk" in done.stdout
-    found = json.loads(file.read_text())["stages"]
+    assert "to Collector, 512 spans a request, mix A" in done.stdout
+    written = json.loads(file.read_text())
+    assert {figure["verdict"] for figure in written["figures"]} <= {"met", "not met", "not measured"}
+    found = written["stages"]
     assert set(found) == {"A", "B", "C", "L"}
     assert set(found["A"]["us_per_span"]) == {"parse", "walk", "decode", "json", "map", "encode"}
     assert sum(found["A"]["share"].values()) > 0.9
