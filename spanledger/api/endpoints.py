@@ -12,6 +12,7 @@ from spanledger.api.edits import Tags, Visibility
 from spanledger.api.export import EXPORT
 from spanledger.api.ingest import Feedback, GivenScore
 from spanledger.api.lsd import GetInferences, ListInferences
+from spanledger.api.lsd_feedback import GivenFeedback
 from spanledger.api.parameters import DAILY, DAYS, FILTERS, LIST, SHAPE, USER_ID, Parameter
 
 
@@ -156,6 +157,18 @@ ENDPOINTS: Final = (
         "inferences",
         schemas.INFERENCES,
         body=GetInferences,
+    ),
+    *(
+        Endpoint(
+            "POST",
+            path,
+            "lsd.give",
+            "Feedback as LSD's clients give it",
+            "inferences",
+            schemas.FEEDBACK,
+            body=GivenFeedback,
+        )
+        for path in ("/v1/feedback", "/feedback")
     ),
     Endpoint("GET", "/v1/threads", "analytics.threads", "Conversations", "threads", schemas.GROUP_PAGE, GROUP_LIST),
     Endpoint("GET", "/v1/threads/{id}", "analytics.thread", "A conversation with its runs", "threads", schemas.THREAD),

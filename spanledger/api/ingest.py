@@ -65,7 +65,8 @@ class Ingest:
             )
         _short("comment", told.get("comment"))
         if told:
-            await self._tell(request, {"event": "feedback", "type": None, "feedback": told})
+            event = {"event": "feedback", "type": None, "feedback": told}
+            await self.tell(request, request.match_info["id"], event)
         return answer(told)
 
     async def score(self, request: web.Request) -> web.Response:
@@ -76,12 +77,12 @@ class Ingest:
         for name in ("label", "value", "comment"):
             _short(name, getattr(given, name))
         told = msgspec.to_builtins(given)
-        await self._tell(request, {"event": "score", "type": None, "score": told})
+        await self.tell(request, request.match_info["id"], {"event": "score", "type": None, "score": told})
         return answer(told)
 
-    async def _tell(self, request: web.Request, event: dict[str, Any]) -> None:
-        now = time.time_ns() // 1000
-        event |= {"runId": request.match_info["id"], "timestamp": now}
+    async def tell(self, request: web.Request, run_id: str, event: dict[str, Any]) -> None:
+        """Take an event of a run, as if a client had sent it."""
+        event |= {"runId": run_id, "timestamp": time.time_ns() // 1000}
         await self._take(request, Encoding.LUNARY, msgspec.json.encode({"events": [event]}))
 
     async def _take(self, request: web.Request, encoding: Encoding, body: bytes | None) -> dict[str, Any]:

@@ -1,19 +1,21 @@
 """Reading as LSD's clients do: `POST /v1/inferences/list_inferences` and `get_inferences`.
 
 A model call is an inference, its name the function, its model the variant, its trace the episode. Filters are trees;
-what this ledger has no word for (demonstrations, a search rank) is refused, never ignored.
+what this ledger has no word for (a search rank) is refused, never ignored. A demonstration is a score of that name,
+whose value is the output that should have been (`spanledger.api.lsd_feedback`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from aiohttp import web
 
 from spanledger.api.answers import answer, json_body, project_of
+from spanledger.api.lsd_feedback import DEMONSTRATION, demonstrated
 from spanledger.api.parameters import InvalidParameters, parse_time
 from spanledger.exporters.conditions import (
     MAX_CONDITIONS,
@@ -45,6 +47,11 @@ _OPS: Final = {
 _NS: Final = 1_000_000
 
 
+OutputSource: TypeAlias = Literal["none", "inference", "demonstration"]
+"""`demonstration`: only inferences that have one, which then is their output."""
+_HAS_DEMONSTRATION: Final = Scored(DEMONSTRATION, Op.EXISTS)
+
+
 class Order(msgspec.Struct):
     """One order; only the time is known."""
 
@@ -58,7 +65,7 @@ class ListInferences(msgspec.Struct, forbid_unknown_fields=True):
     function_name: str | None = None
     variant_name: str | None = None
     episode_id: str | None = None
-    output_source: Literal["none", "inference"] = "inference"
+    output_source: OutputSource = "inference"
     limit: int = 20
     offset: int = 0
     before: str | None = None
@@ -73,7 +80,7 @@ class GetInferences(msgspec.Struct, forbid_unknown_fields=True):
 
     ids: list[str]
     function_name: str | None = None
-    output_source: Literal["none", "inference"] = "inference"
+    output_source: OutputSource = "inference"
 
 
 class Inferences:
@@ -95,6 +102,8 @@ class Inferences:
             raise _wrong("before", asked.before or "", "one of before, after and offset")
         project = project_of(request)
         conditions = [condition_of(asked.filters)] if asked.filters is not None else []
+        if asked.output_source == "demonstration":
+            conditions.append(_HAS_DEMONSTRATION)
         if asked.search_query_experimental:
             conditions.append(search(asked.search_query_experimental))
         filter_ = RunFilter(
@@ -139,11 +148,25 @@ class Inferences:
         ids = list(dict.fromkeys(asked.ids))
         found = await self._read(project_of(request), ids)
         kept = [run for run in found if asked.function_name in (None, run["name"])]
-        return answer({"inferences": [inference(run, asked.output_source) for run in kept]})
+        return answer({"inferences": await self._inferences(project_of(request), kept, asked.output_source)})
 
     async def _whole(self, project: str, runs: list[RunJson], output_source: str) -> list[RunJson]:
-        whole = await self._read(project, [run["run_id"] for run in runs])
-        return [inference(run, output_source) for run in whole]
+        return await self._inferences(
+            project, await self._read(project, [run["run_id"] for run in runs]), output_source
+        )
+
+    async def _inferences(self, project: str, runs: list[RunJson], output_source: str) -> list[RunJson]:
+        if output_source != "demonstration":
+            return [inference(run, output_source) for run in runs]
+        shown: dict[str, Any] = {}
+        ids = [run["run_id"] for run in runs]
+        for at in range(0, len(ids), MAX_PAGE):
+            for score in await self._store.scores_of(project, ids[at : at + MAX_PAGE]):
+                if score["name"] == DEMONSTRATION and score["value"] is not None:
+                    shown[score["run_id"]] = demonstrated(score["value"])
+        return [
+            inference(run, output_source) | {"output": shown[run["run_id"]]} for run in runs if run["run_id"] in shown
+        ]
 
     async def _read(self, project: str, ids: list[str]) -> list[RunJson]:
         found: list[RunJson] = []
@@ -211,8 +234,13 @@ def condition_of(tree: Any, depth: int = 0) -> Condition:
             if not isinstance(tree.get("value"), bool):
                 raise _wrong("filters.value", tree.get("value"), "true or false")
             condition = Scored(_text(tree, "metric_name"), Op.EQ, float(tree["value"]))
+        case "demonstration_feedback":
+            if not isinstance(tree.get("has_demonstration"), bool):
+                raise _wrong("filters.has_demonstration", tree.get("has_demonstration"), "true or false")
+            condition = _HAS_DEMONSTRATION if tree["has_demonstration"] else Not(_HAS_DEMONSTRATION)
         case found:
-            raise _wrong("filters.type", found, "and, or, not, tag, time, float_metric or boolean_metric")
+            known = "and, or, not, tag, time, float_metric, boolean_metric or demonstration_feedback"
+            raise _wrong("filters.type", found, known)
     if depth == 0 and size(condition) > MAX_CONDITIONS:
         raise _wrong("filters", size(condition), f"at most {MAX_CONDITIONS} filters in all")
     return condition

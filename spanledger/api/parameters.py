@@ -13,8 +13,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import unquote
 
-from spanledger.exporters.conditions import TOTAL_TOKENS, All, Compare, Condition, Labelled, Not, Op, Scored, Some
+from spanledger.exporters.conditions import (
+    TOTAL_TOKENS,
+    All,
+    Compare,
+    Condition,
+    Labelled,
+    Not,
+    Op,
+    Scored,
+    Some,
+    Tagged,
+)
 from spanledger.exporters.conditions import search as searched
 from spanledger.exporters.store import DEFAULT_PAGE, MAX_PAGE, By, Cursor, GroupCursor, GroupSort, RunFilter, Sort
 from spanledger.model.records import RUN_TYPES
@@ -233,6 +245,19 @@ _OF_LUNARY: Final = (
         _tokens,
         "a counter and an operator such as completion.gt.500",
     ),
+    _texts("tools", "Runs of type tool with one of these names, several with commas.", commas=True),
+    _texts("retrievers", "Runs of type retriever with one of these names, several with commas.", commas=True),
+    _texts("custom-events", "Runs of type custom with one of these names, several with commas.", commas=True),
+    Parameter(
+        "OR",
+        "Given without a value: a run needs to pass only one of the filters. Bounds of the start hold all the same.",
+        _one_of(""),
+        "no value",
+        {"type": "string", "enum": [""]},
+    ),
+    Parameter(
+        "AND", "Given without a value: as without it.", _one_of(""), "no value", {"type": "string", "enum": [""]}
+    ),
     _compared(
         "date",
         "Operator and time: `after.2026-03-01T10:00:00Z`.",
@@ -352,8 +377,8 @@ class Reading:
     def many(self, parameter: Parameter) -> list[Any]:
         """Every value of a parameter."""
         given = self.query.getall(parameter.name) if parameter.name in self.query else []
-        if parameter.commas:
-            given = [part for value in given for part in value.split(",") if part]
+        if parameter.commas:  # Lunary's dashboard encodes each value once more
+            given = [unquote(part) for value in given for part in value.split(",") if part]
         if len(given) > _MAX_VALUES:
             self.wrong(parameter.name, f"{len(given)} values", f"at most {_MAX_VALUES} values")
             return []
@@ -396,6 +421,13 @@ class Reading:
             traces = All((Compare("type", Op.EQ, _TRACE_TYPES), Not(Compare("parent_run_id", Op.EXISTS))))
             conditions.append(Some((traces, Compare("type", Op.EQ, tuple(types)))) if types else traces)
             types = []
+        if given["OR"]:
+            return RunFilter(
+                project_id,
+                started_from=started_from,
+                started_to=started_to,
+                where=Some((*conditions, *_facts(given, types))) if conditions or any(_facts(given, types)) else None,
+            )
         return RunFilter(
             project_id,
             types=tuple(types),
@@ -417,7 +449,25 @@ class Reading:
             raise InvalidParameters(self.details)
 
 
+def _facts(given: dict[str, list[Any]], types: Sequence[str]) -> list[Condition]:
+    """Filters of `RunFilter`'s own as conditions."""
+    values = {
+        "type": types,
+        "model": (*given["model"], *given["models"]),
+        "user_id": (*given["user"], *given["users"]),
+        "session_id": given["session"],
+        "status": given["status"],
+        "name": given["name"],
+        "trace_id": given["trace"],
+    }
+    found: list[Condition] = [Compare(name, Op.EQ, tuple(wanted)) for name, wanted in values.items() if wanted]
+    return [*found, *(Tagged(tag) for tag in (*given["tag"], *given["tags"]))]
+
+
 def _conditions(given: dict[str, list[Any]]) -> Iterable[Condition]:
+    for name, type_ in (("tools", "tool"), ("retrievers", "retriever"), ("custom-events", "custom")):
+        if given[name]:
+            yield All((Compare("type", Op.EQ, (type_,)), Compare("name", Op.EQ, tuple(given[name]))))
     for name in ("provider", "environment", "release"):
         if given[name]:
             yield Compare(name, Op.EQ, tuple(given[name]))

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from spanledger.api import shapes
 from spanledger.api.answers import answer, project_of
+from spanledger.api.lunary_threads import lunary_threads
 from spanledger.api.parameters import (
     DAILY,
     DAYS,
@@ -46,6 +47,8 @@ class Runs:
         """`GET /v1/runs`."""
         project = project_of(request)
         asked = list_parameters(request.query, project)
+        if asked.filter.types == ("thread",):  # a thread is no run of its own here
+            return answer(await lunary_threads(self._store, asked))
         counting = asyncio.create_task(self._store.totals(asked.filter)) if asked.total else None
         try:
             runs, next_cursor = await self._page(asked)

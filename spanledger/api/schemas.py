@@ -137,6 +137,7 @@ RESULTS: Final = _object(
 EVENTS: Final = _object({"events": _list({"type": "object"})})
 DOCUMENTS: Final = _list({"type": "object"})
 INFERENCES: Final = _object({"inferences": _list({"type": "object"})})
+FEEDBACK: Final = _object({"feedback_id": {"type": "string"}})
 STATUS: Final[Schema] = {"type": "object"}
 ERROR: Final = _object(
     {

@@ -17,6 +17,7 @@ from spanledger.api.endpoints import ENDPOINTS, Access
 from spanledger.api.export import Export
 from spanledger.api.ingest import ClientEvents, Ingest
 from spanledger.api.lsd import Inferences
+from spanledger.api.lsd_feedback import LsdFeedback
 from spanledger.api.openapi import document
 from spanledger.api.runs import Runs
 from spanledger.api.settings import ApiSettings
@@ -99,6 +100,7 @@ class ApiServer:
             "analytics": Analytics(self._store),
             "export": Export(self._store, self.settings.shape),
             "inferences": Inferences(self._store),
+            "lsd": LsdFeedback(self._store, self._ingest),
             "ingest": self._ingest,
             "edits": self._edits,
         }

@@ -185,5 +185,74 @@ async def test_a_gateways_documents_become_runs(place: Place) -> None:
         assert (status, [each["inference_id"] for each in found["inferences"]]) == (200, [run["run_id"]])
         status, found = await client.ask("POST", "/v1/inferences/get_inferences", {"ids": ["none", run["run_id"]]})
         assert [each["processing_time_ms"] for each in found["inferences"]] == [1000]
-        for wrong in ({"filters": {"type": "demonstration_feedback"}}, {"limit": 0}, {"colour": 1}, {"before": "none"}):
+        for wrong in ({"filters": {"type": "metric_rank"}}, {"limit": 0}, {"colour": 1}, {"before": "none"}):
             assert (await client.ask("POST", "/v1/inferences/list_inferences", wrong))[0] == 422
+
+
+async def test_feedback_of_lsds_clients_is_kept_and_asked_for(place: Place) -> None:
+    other = RUN.replace("000001", "000009")
+    async with place.serving() as client:
+        for run_id in (RUN, other):
+            events = [{**event, "runId": run_id} for event in (START, END)]
+            await client.ask("POST", "/v1/runs/ingest", {"events": events})
+    async with place.serving() as client:
+        for metric, value in (("solved", True), ("comment", "fine"), ("demonstration", [{"role": "assistant"}])):
+            given = {"metric_name": metric, "inference_id": RUN, "value": value}
+            status, answer = await client.ask("POST", "/feedback", given)
+            assert (status, set(answer)) == (200, {"feedback_id"})
+        for wrong in (
+            {"metric_name": "solved", "value": True},
+            {"metric_name": "solved", "value": "yes", "inference_id": RUN},
+            {"metric_name": "comment", "value": 1, "inference_id": RUN},
+            {"metric_name": "solved", "value": True, "inference_id": RUN, "episode_id": "a"},
+        ):
+            assert (await client.ask("POST", "/v1/feedback", wrong))[0] == 422
+        nowhere = {"metric_name": "solved", "value": True, "episode_id": "a" * 32}
+        assert (await client.ask("POST", "/v1/feedback", nowhere))[0] == 404
+    async with place.serving() as client:
+
+        async def listed(**asked: Any) -> list[dict[str, Any]]:
+            status, found = await client.ask("POST", "/v1/inferences/list_inferences", asked)
+            assert status == 200, found
+            return list(found["inferences"])
+
+        with_one = {"type": "demonstration_feedback", "has_demonstration": True}
+        solved = {"type": "boolean_metric", "metric_name": "solved", "value": True}
+        shown = await listed(output_source="demonstration")
+        assert [(each["inference_id"], each["output"]) for each in shown] == [(RUN, [{"role": "assistant"}])]
+        assert [each["inference_id"] for each in await listed(filters=with_one)] == [RUN]
+        assert [each["inference_id"] for each in await listed(filters={"type": "not", "child": with_one})] == [other]
+        assert [each["inference_id"] for each in await listed(filters=solved)] == [RUN]
+        asked = {"ids": [RUN, other], "output_source": "demonstration"}
+        _, found = await client.ask("POST", "/v1/inferences/get_inferences", asked)
+        assert [each["inference_id"] for each in found["inferences"]] == [RUN]
+        assert (await client.ask("GET", f"/v1/runs/{RUN}/feedback"))[1] == {"comment": "fine"}
+
+
+async def test_lunarys_filters_are_connected_and_threads_listed(place: Place) -> None:
+    chat = event("chat", type="message", runId=RUN.replace("1", "3"), parentRunId="thread-1", userId="ada")
+    chat["message"] = {"role": "user", "content": "Is it raining?"}
+    tool = event("start", type="tool", runId=RUN.replace("1", "4"), name="get_weather", input="Rome")
+    async with place.serving() as client:
+        events = [START, END, chat, tool, {**tool, "event": "end", "output": "rain"}]
+        status, answer = await client.ask("POST", "/v1/runs/ingest", {"events": events})
+        assert [each["success"] for each in answer["results"]] == [True] * 5
+    async with place.serving() as client:
+
+        async def types(query: str) -> list[str]:
+            status, found = await client.ask("GET", f"/v1/runs?{query}")
+            assert status == 200, found
+            return sorted(run["type"] for run in found["data"])
+
+        assert await types("OR&models=gpt-4o-mini&tools=get_weather") == ["llm", "tool"]
+        assert await types("AND&models=gpt-4o-mini&tools=get_weather") == []
+        assert await types("models=gpt%252D4o%252Dmini") == ["llm"]  # encoded twice, as the dashboard does
+        assert await types("OR&type=llm&type=tool&users=ada") == ["chat", "llm", "tool"]
+        status, found = await client.ask("GET", "/v1/runs?OR&languages=en")
+        assert status == 422, found
+        _, found = await client.ask("GET", "/v1/runs?type=thread&total=true")
+        (thread,) = found["data"]
+
+    assert (thread["id"], thread["type"], thread["messagesCount"], found["total"]) == ("thread-1", "thread", 1, 1)
+    assert thread["firstMessage"] == {"role": "user", "content": "Is it raining?"}
+    assert thread["user"]["id"] == "ada"
