@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from spanledger._version import __version__
+from spanledger.access.projects import Projects
+from spanledger.access.tally import Tally
 from spanledger.api.writers import Writers
 from spanledger.clients.auth import ClientAuthSettings
 from spanledger.components import components_of, layout_of
@@ -249,6 +253,8 @@ class Service:
                 authenticator = self._factory(Kind.EXTENSIONS, id_)(extensions[id_], str(id_))
                 if store := getattr(extensions[id_], "store", None):
                     authenticator.read_from(self._keys_of(parse_id(store)))
+                if isinstance(authenticator, Projects) and (tally := self._tally(str(id_))) is not None:
+                    authenticator.share(tally)
                 await authenticator.start()
                 self._extensions[id_] = self._authenticators[str(id_)] = authenticator
             if (default := default_authenticator(self._config)) is not None:
@@ -391,6 +397,20 @@ class Service:
         for store in self._stores:
             await store.close()
         self._stores = []
+
+    def _tally(self, name: str) -> Tally | None:
+        """Where the processes of this machine count together what projects send: beside the log, where there is one."""
+        if self._settings.durability is Durability.DURABLE:
+            folder = self._logs
+        elif self._worker is not None:
+            folder = Path(tempfile.gettempdir()) / f"spanledger-{os.getuid()}-{os.getppid()}"
+        else:
+            return None
+        try:
+            return Tally(folder / f"{name.replace('/', '_')}.tally")
+        except OSError as error:
+            logger.warning("limits of projects are counted by this process alone", extra={"reason": str(error)})
+            return None
 
     def _keys_of(self, exporter: ComponentId) -> Callable[[], Awaitable[Sequence[StoredKey]]]:
         """What reads the keys of projects from the store of an exporter."""

@@ -4,17 +4,19 @@ A request is let in while the project owes nothing and is charged what it turned
 read is thrown away and a request larger than a second's allowance is still possible: the project then waits until its
 debt is paid. The answer to a refused request says how long that takes.
 
-Each process counts by itself: with workers or replicas a project may send as often as there are processes.
+The processes of one machine count together where they share a `Tally`; replicas count by themselves.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from spanledger.access.settings import LimitSettings
+from spanledger.access.tally import Slot
 from spanledger.errors import Throttled
 
 _DAY: Final = 86_400
@@ -64,7 +66,10 @@ class Allowance:
         settings: LimitSettings,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        slot: Slot | None = None,
     ) -> None:
+        """`slot`: where processes keep the state together; without one this process counts by itself."""
+        self._slot = slot
         self._clock = clock
         self._wall = wall
         burst = settings.burst
@@ -84,24 +89,50 @@ class Allowance:
 
     def enter(self) -> None:
         """Before a body is read. Raises `Throttled`."""
-        now = self._clock()
-        for bucket, text in self._limited:
-            if wait := bucket.wait(now):
-                raise Throttled(f"over the project's limit of {text}", wait)
-        if self._quota is not None and (wait := self._quota.wait(self._wall())):
-            raise Throttled(f"the project's quota of {self._quota.per_day} items a day is used up", wait)
-        if self._requests is not None:
-            self._requests.take(1)
+        with self._state():
+            now = self._clock()
+            for bucket, text in self._limited:
+                if wait := bucket.wait(now):
+                    raise Throttled(f"over the project's limit of {text}", wait)
+            if self._quota is not None and (wait := self._quota.wait(self._wall())):
+                raise Throttled(f"the project's quota of {self._quota.per_day} items a day is used up", wait)
+            if self._requests is not None:
+                self._requests.take(1)
 
     def charge(self, items: int, size: int) -> None:
         """What an accepted request held: items and bytes, decompressed."""
-        if self._items is not None:
-            self._items.take(items)
-        if self._bytes is not None:
-            self._bytes.take(size)
-        if self._quota is not None:
-            self._quota.wait(self._wall())
-            self._quota.used += items
+        with self._state():
+            if self._items is not None:
+                self._items.take(items)
+            if self._bytes is not None:
+                self._bytes.take(size)
+            if self._quota is not None:
+                self._quota.wait(self._wall())
+                self._quota.used += items
+
+    @contextmanager
+    def _state(self) -> Iterator[None]:
+        """Works on what all processes have counted."""
+        if self._slot is None:
+            yield
+            return
+        buckets = (self._requests, self._items, self._bytes)
+        with self._slot.numbers() as numbers:
+            now = self._clock()
+            for at, bucket in enumerate(buckets):
+                # Zeros were never written; a time that is yet to come was written before the machine started anew.
+                if bucket is not None and 0 < numbers[2 * at + 1] <= now:
+                    bucket.balance, bucket.filled_at = numbers[2 * at], numbers[2 * at + 1]
+            if self._quota is not None:
+                self._quota.day, self._quota.used = int(numbers[6]), int(numbers[7])
+            try:
+                yield
+            finally:
+                for at, bucket in enumerate(buckets):
+                    if bucket is not None:
+                        numbers[2 * at], numbers[2 * at + 1] = bucket.balance, bucket.filled_at
+                if self._quota is not None:
+                    numbers[6], numbers[7] = self._quota.day, self._quota.used
 
 
 def _bucket(rate: float, burst: float, now: float) -> Bucket | None:

@@ -16,6 +16,7 @@ from spanledger.access.credentials import offered_keys
 from spanledger.access.keys import KeyRing, digest, digest_of_setting
 from spanledger.access.settings import LimitSettings, ProjectSettings, ProjectsSettings
 from spanledger.access.stored_keys import Fetch, StoredKeys, Triple
+from spanledger.access.tally import Slot, Tally
 from spanledger.access.watched_file import WatchedFile
 from spanledger.errors import ConfigError, Overloaded, Throttled, Unauthenticated
 
@@ -38,10 +39,19 @@ class Projects(Authenticator):
         self._more: tuple[ProjectSettings, ...] = ()
         """Those of the file."""
         self._stored: Sequence[Triple] = ()
+        self._tally: Tally | None = None
         self._store: StoredKeys | None = None
         self._file = (
             WatchedFile(settings.file, self._use_text, settings.check_interval) if settings.file is not None else None
         )
+
+    def share(self, tally: Tally) -> None:
+        """Count together with other processes. To be called before `start`."""
+        self._tally = tally
+
+    def _slot(self, project_id: str, limits: LimitSettings) -> Slot | None:
+        # Other limits begin anew.
+        return self._tally.slot(f"{project_id}\0{limits.model_dump_json()}") if self._tally is not None else None
 
     def read_from(self, fetch: Fetch) -> None:
         """Take keys from a store, too. To be called before `start`."""
@@ -61,6 +71,9 @@ class Projects(Authenticator):
             await self._store.start()
 
     async def stop(self) -> None:
+        if self._tally is not None:
+            self._tally.close()
+            self._tally, self._allowances = None, {}
         if self._store is not None:
             await self._store.stop()
         if self._file is not None:
@@ -140,7 +153,9 @@ class Projects(Authenticator):
         limits = {project.id: project.limits or self._settings.default_limits for project in projects}
         # A project whose limits stay as they were keeps its debt.
         self._allowances = {
-            id_: self._allowances[id_] if self._limits.get(id_) == limit else Allowance(limit)
+            id_: self._allowances[id_]
+            if self._limits.get(id_) == limit
+            else Allowance(limit, slot=self._slot(id_, limit))
             for id_, limit in limits.items()
             if limit.limits_anything
         }

@@ -23,7 +23,7 @@ class AuthSettings(Settings):
 
 
 class LimitSettings(Settings):
-    """How much a project may send. 0 = no limit. Each process counts by itself."""
+    """How much a project may send. 0 = no limit. The workers of a machine count together."""
 
     requests_per_second: float = Field(default=0, ge=0)
     """Requests."""

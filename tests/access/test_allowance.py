@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spanledger.access.allowance import Allowance
 from spanledger.access.settings import LimitSettings
+from spanledger.access.tally import Tally
 from spanledger.errors import Throttled
 
 
@@ -68,3 +71,45 @@ def test_whatever_comes_the_rate_is_held(requests: list[tuple[float, int]]) -> N
             assert taken <= 20 + 10 * clock.now + 1e-6
             allowance.charge(items, 0)
             taken += items
+
+
+def test_processes_that_share_a_tally_count_together(tmp_path: Path) -> None:
+    clock, wall = Clock(5.0), Clock(1_772_359_200.0)
+    limits = LimitSettings(requests_per_second=1, burst=3, items_per_day=100)
+    tallies = [Tally(tmp_path / "tally") for _ in range(2)]
+    first, second = (Allowance(limits, clock, wall, tally.slot("shop")) for tally in tallies)
+    assert [wait_of(one) for one in (first, second, first)] == [0, 0, 0]
+    assert wait_of(second) == pytest.approx(1.0)
+    clock.now += 3600
+    first.charge(100, 0)
+    assert wait_of(second) > 0
+    for tally in tallies:
+        tally.close()
+
+
+def test_a_quota_outlives_a_restart_and_a_machine_that_starts_anew(tmp_path: Path) -> None:
+    wall = Clock(1_772_359_200.0)
+    limits = LimitSettings(items_per_second=10, burst=1, items_per_day=100)
+    for uptime, expected in ((9_000.0, False), (9_001.0, True), (3.0, True)):
+        tally = Tally(tmp_path / "tally")
+        allowance = Allowance(limits, Clock(uptime), wall, tally.slot("shop"))
+        assert (wait_of(allowance) > 0) is expected
+        allowance.charge(100, 0)
+        tally.close()
+
+
+def test_every_name_has_a_slot_of_its_own(tmp_path: Path) -> None:
+    tally = Tally(tmp_path / "tally")
+    slots = [tally.slot(f"project {number}") for number in range(300)]
+    for number, slot in enumerate(slots):
+        assert slot is not None
+        with slot.numbers() as numbers:
+            numbers[0] = number + 1
+    again = Tally(tmp_path / "tally")
+    for number in range(300):
+        slot = again.slot(f"project {number}")
+        assert slot is not None
+        with slot.numbers() as numbers:
+            assert numbers[0] == number + 1
+    tally.close()
+    again.close()

@@ -49,7 +49,8 @@ class MetricsReaders:
             except ConfigError as error:
                 if self._asked_for:
                     raise ConfigError(f"service::telemetry::metrics: {error}") from None
-                logger.warning("%s; set service::telemetry::metrics::address", error)
+                # Another spanledger, or a Collector, has the default port, which nobody asked for here.
+                logger.info("%s; own metrics are not served, set service::telemetry::metrics::address", error)
                 self._servers.remove(server)
         for pusher in self._pushers:
             await pusher.start()

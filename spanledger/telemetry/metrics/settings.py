@@ -117,7 +117,7 @@ class ReaderSettings(Settings):
 
 class MetricsSettings(Settings):
     """`service::telemetry::metrics`: docs/metrics.md has the list. Without `readers` and `address`, Prometheus reads at
-    http://localhost:8888/metrics; where that port is taken, nobody does, and the start says so."""
+    http://localhost:8888/metrics; where that port is taken, nobody does, and a line of the log says so."""
 
     level: Literal["none", "basic", "normal", "detailed"] = "normal"
     """How much is shown."""
