@@ -140,6 +140,7 @@ class Service:
         self._maintenance: Maintenance | None = None
         self._waiting: set[asyncio.Task[None]] = set()
         self._take_over: asyncio.Task[None] | None = None
+        self._shedding: asyncio.Task[None] | None = None
         self._intake: ProcessingIntake | None = None
         self._client_events: ClientEvents | None = None
         self._forks: dict[tuple[str, Signal], Fork] = {}
@@ -270,6 +271,7 @@ class Service:
             )
             if self._settings.durability is Durability.DURABLE:
                 self._take_over = asyncio.create_task(self._new_take_over().run())
+                self._shedding = asyncio.create_task(self.pipeline.shedding().run())
             for id_ in self._config.extensions:
                 if id_.type == API:
                     await self._start_api(id_, extensions[id_])
@@ -373,9 +375,10 @@ class Service:
 
     async def _stop_inside(self, grace_seconds: float, *, log_stays: bool = False) -> bool:
         """Everything between the receivers and the extensions; whether all that was accepted is delivered."""
-        if self._take_over is not None:
-            self._take_over.cancel()
-            await asyncio.gather(self._take_over, return_exceptions=True)
+        beside = [task for task in (self._take_over, self._shedding) if task is not None]
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         drained = await self.pipeline.stop(grace_seconds, log_stays=log_stays) if self._has_pipeline else True
         if self._client_events is not None:
             self._client_events.close()
@@ -385,7 +388,8 @@ class Service:
             await self._maintenance.stop()
         if self._readers is not None:
             await self._readers.stop()
-        self._intake = self._client_events = self._maintenance = self._readers = self._take_over = None
+        self._intake = self._client_events = self._maintenance = self._readers = None
+        self._take_over = self._shedding = None
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)

@@ -125,6 +125,10 @@ class Log(ABC):
     async def save_cursors(self, cursors: Mapping[str, int]) -> None:
         """Note that the exporters are done up to these places; what all of them passed may go. Raises `LogError`."""
 
+    async def shed(self) -> None:
+        """Keep nothing of what every cursor has passed, on disk neither. Raises `LogError`."""
+        return
+
     @abstractmethod
     async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Keep letters; one with a `key` that is there already is dropped. Raises `LogError`."""

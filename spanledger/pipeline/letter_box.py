@@ -191,6 +191,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         if mode != "wal":
             raise LogError(f"{path.parent} cannot hold the log: SQLite's WAL mode does not work on its file system")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # who deletes a letter means its bytes
         # macOS acknowledges fsync before the drive has written; F_FULLFSYNC waits. No effect elsewhere.
         connection.execute("PRAGMA fullfsync = ON")
         connection.execute("PRAGMA checkpoint_fullfsync = ON")

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple, TypeVar
 
 from spanledger.errors import LogError, Overloaded, SpanledgerError
-from spanledger.model.received import Received
+from spanledger.model.received import Encoding, Received, Signal
 from spanledger.pipeline.base import ENTRY_OVERHEAD, Chunk, CommitListener, Committed, Entry, Log, stamp
 from spanledger.pipeline.capacity import Capacity
 from spanledger.pipeline.clock import Clock, SystemClock, Timer
@@ -280,6 +280,13 @@ class DurableLog(Log):
             self._trim_soon()
         elif self._trim_timer is None:
             self._trim_timer = self._clock.call_later(_TRIM_INTERVAL, self._trim_soon)
+
+    async def shed(self) -> None:
+        if await self._run(lambda file: file.roll()):
+            # The newest file with entries stays: from here on it is one that holds nothing.
+            await self.append(Received("", Signal.TRACES, Encoding.PROTOBUF, b"", (), self._clock.time_ns()))
+        async with self._trim_lock:
+            self._capacity.release(await self._run(lambda file: file.trim(keep_warm_up=False)))
 
     async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         at_ns = self._clock.time_ns()

@@ -209,6 +209,14 @@ class LogFile:
         _, freed = self._delete_through(self.warm_up_start(self.floor) if keep_warm_up else self.floor)
         return freed
 
+    def roll(self) -> bool:
+        """Where every cursor has passed all entries, let the next one begin another file; whether that is so."""
+        newest = self.segments[-1] if self.segments else None
+        if newest is None or self.floor < newest.last_seq:
+            return False
+        newest.seal()
+        return True
+
     @property
     def floor(self) -> int:
         """Place that every exporter has passed."""

@@ -25,6 +25,7 @@ from spanledger.pipeline.memory_log import MemoryLog
 from spanledger.pipeline.raw import RawFeed, RawRoute, ToProtobuf
 from spanledger.pipeline.roads import EVERYTHING, Roads
 from spanledger.pipeline.settings import DeliverySettings, Durability, PipelineSettings
+from spanledger.pipeline.shedding import Shedding
 from spanledger.pipeline.status import MappingStatus, PipelineStatus
 
 logger = logging.getLogger(__name__)
@@ -188,6 +189,10 @@ class Pipeline:
         """As `Backlog.bury`."""
         letter = letter_of_entry(source, project_id, 0, f"{signal}/{encoding}", body, reason, name=name)
         await self._log.bury([letter], self._clock)
+
+    def shedding(self) -> Shedding:
+        """What keeps the log free of what was deleted."""
+        return Shedding(self._log, self._exporters.values(), lambda: self.delivered, self._clock)
 
     def status(self) -> PipelineStatus:
         """Counts of everything."""

@@ -94,7 +94,7 @@ class RawFeed:
                 await self._log.bury(strays, self._clock)
             for entry in filter(self._takes, chunk.entries):
                 # A client's own events and a gateway's documents are no telemetry that could go on as it came.
-                if entry.signal is self._route.signal and entry.encoding in OTLP_ENCODINGS:
+                if entry.body and entry.signal is self._route.signal and entry.encoding in OTLP_ENCODINGS:
                     await self._offer(entry)
             delivery.pass_over(chunk.through)
 

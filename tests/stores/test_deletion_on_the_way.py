@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,3 +184,38 @@ async def test_whatever_stands_before_a_store_knows_of_it(stored: StoreLedger, w
     await exporter.erase([run], for_good=True)
 
     assert await users(stored) == []
+
+
+def told(folder: Path, text: str) -> list[str]:
+    """Files of a log that hold a text."""
+    return [file.name for file in folder.iterdir() if file.is_file() and text.encode() in file.read_bytes()]
+
+
+async def test_the_log_keeps_nothing_of_it(stored: StoreLedger, tmp_path: Path) -> None:
+    """Delivered requests stay for the mapping's memory, and in a file with others, until something is deleted."""
+    away = Away(stored.exporter)
+    async with flowing(away, tmp_path) as pipeline, administrated(stored.kind, stored.settings) as admin:
+        shedding = pipeline.shedding()
+        away.back = True
+        await send(pipeline, call(1, "ada-lovelace"), call(2, "bob"))
+        await pipeline.drained()
+        await shedding.look()
+        assert told(tmp_path, "ada-lovelace")
+
+        away.back = False
+        await send(pipeline, call(3, "ada-lovelace"))
+        await admin.delete(Deletion("default", user_id="ada-lovelace"))
+        await shedding.look()
+        assert told(tmp_path, "ada-lovelace"), "it waits"
+
+        away.back = True
+        await pipeline.drained()
+        await shedding.look()
+        assert told(tmp_path, "ada-lovelace") == []
+
+        await send(pipeline, call(4, "eve"))
+        await pipeline.drained()
+    async with flowing(away, tmp_path) as pipeline:
+        await send(pipeline, call(5, "eve"))
+        await pipeline.drained()
+    assert await users(stored) == ["bob", "eve", "eve"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from spanledger.errors import StoreError
+from spanledger.errors import StoreError, StoreUnavailable
 from spanledger.exporters.base import WRITTEN, Deleted, Exporter, Rejection, WriteResult
 from spanledger.exporters.clickhouse import deletions
 from spanledger.exporters.clickhouse.batch import Insert, prepare
@@ -56,6 +56,8 @@ class ClickHouseExporter(Exporter):
 
     async def deleted(self, since_ns: int) -> Sequence[Deleted]:
         """See `Exporter.deleted`."""
+        if self._connection is None:
+            raise StoreUnavailable("the exporter is not started")
         return await self._run(lambda: deletions.noted(self._opened, self.settings, since_ns))
 
     async def erase(self, records: Sequence[Record], *, for_good: bool) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 
-from spanledger.errors import StoreError
+from spanledger.errors import StoreError, StoreUnavailable
 from spanledger.exporters.base import WRITTEN, Deleted, Exporter, Rejection, WriteResult
 from spanledger.exporters.postgres import deletions, erase, migrations, partitions
 from spanledger.exporters.postgres.batch import Batch, place, prepare
@@ -67,6 +67,8 @@ class PostgresExporter(Exporter):
 
     async def deleted(self, since_ns: int) -> Sequence[Deleted]:
         """See `Exporter.deleted`."""
+        if self._pool is None:
+            raise StoreUnavailable("the exporter is not started")
         async with self._opened.connection("look for deletions") as connection:
             return await deletions.noted(connection, self.settings.schema_name, since_ns)
 
