@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from spanledger.mapping.coerce import flag, number, text
 from spanledger.mapping.facts import Facts
+from spanledger.mapping.messages import parse_json
 from spanledger.model.records import RunError
-from spanledger.model.span import STATUS_ERROR, STATUS_OK, Event
+from spanledger.model.span import STATUS_ERROR, STATUS_OK, Event, Value
 
 _CANCELLED = (
     "CancelledError", "AbortError", "GeneratorExit", "APIUserAbortError", "KeyboardInterrupt", "ResponseAborted",
@@ -52,8 +53,8 @@ def failure_of(span: Facts, events: list[Event]) -> tuple[str, RunError | None]:
     if code is None and kind is not None and kind.isdigit():
         code = kind
     message = message or text(span.status_text)
-    if message is None and _agent_failed(span):
-        message = text(span.rest.get("error"))
+    if message is None:
+        message = _plain_error(span.rest.get("error"))
     if message is None and _tool_failed(span):
         message = text(span.tool_output)  # LiveKit: what the tool answered the model is all there is
     error = RunError(type=kind, message=message, code=code, stack=stack or text(span.error_stack))
@@ -82,6 +83,12 @@ def _tool_failed(span: Facts) -> bool:
     if isinstance(status, str) and status.lower() in ("error", "failed", "failure"):
         return True
     return flag(span.tool_failed) is True or flag(span.tool_success) is False
+
+
+def _plain_error(value: Value) -> str | None:
+    """An attribute called `error`: Claude Code's words, Logfire's object for OpenAI agents."""
+    document = parse_json(value)[1] if isinstance(value, str) and value[:1] == "{" else value
+    return text(document.get("message") if isinstance(document, dict) else document)
 
 
 def _agent_failed(span: Facts) -> bool:

@@ -281,6 +281,13 @@ def test_a_claude_code_span_that_failed() -> None:
     assert run.error.message == "no shell"
 
 
+def test_an_attribute_called_error_tells_what_went_wrong() -> None:
+    facts = {"error": '{"message": "Error in agent run", "data": {}}', "gen_ai.operation.name": "invoke_agent"}
+    run = only_run(span(facts, status="error"))
+    assert run.error is not None
+    assert run.error.message == "Error in agent run"
+
+
 def test_a_model_error_of_adk_stands_in_the_response() -> None:
     response = json.dumps({"error_code": "SAFETY", "error_message": "blocked"})
     facts = {"gcp.vertex.agent.llm_response": response}
