@@ -19,7 +19,7 @@ from spanledger.model.span import Event
 
 _DETAILS = "gen_ai.client.inference.operation.details"
 _WHOLE = ("gen_ai.usage.input_tokens", "gen_ai.output.messages")
-_MOST = 64
+_MOST = 256
 """Calls of one span. A turn with more has its last ones told apart."""
 
 
