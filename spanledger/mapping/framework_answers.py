@@ -108,8 +108,8 @@ class Told:
     __slots__ = ("answers", "before", "ended_at", "output", "started_at")
 
     def __init__(self, run: Run, given: Value, output: Value) -> None:
-        self.output = list(_answers_in(output))
-        self.answers = [*_answers_in(given), *self.output]
+        self.output = list(answers_in(output))
+        self.answers = [*answers_in(given), *self.output]
         self.started_at, self.ended_at = run.started_at, run.ended_at
         self.before = _before(given) if self.output else None
         """What the chain had been told, system messages aside."""
@@ -138,7 +138,10 @@ class TraceAnswers:
         self._by_key: dict[Key, dict[Key, Answer]] = {}
 
     def add(self, told: Told) -> None:
-        for answer in told.answers:
+        self.note(told.answers)
+
+    def note(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
             for key in answer.keys:
                 self._by_key.setdefault(key, {}).setdefault(answer.identity, answer)
 
@@ -308,7 +311,8 @@ def _before(given: Value) -> int | None:
     return _unprompted(shapes.parse_messages(state, default_role="user", warnings=[], key="", strict=True))
 
 
-def _answers_in(value: Value) -> Iterator[Answer]:
+def answers_in(value: Value) -> Iterator[Answer]:
+    """The answers in a chain's state, at whatever depth, as far as it is looked at."""
     found = 0
     stack = [value]
     for _ in range(_MOST_NODES):

@@ -21,6 +21,8 @@ from spanledger.mapping.context import tags_of
 from spanledger.mapping.cost import Call, PriceList
 from spanledger.mapping.draft import TOOL_CLASSES
 from spanledger.mapping.facts import Facts
+from spanledger.mapping.framework_answers import Answer, answers_in
+from spanledger.mapping.lunary_answers import Tree, reached
 from spanledger.mapping.params import params_of
 from spanledger.mapping.provider import canonical, of_model
 from spanledger.mapping.scores import version_of
@@ -45,13 +47,18 @@ _MAX_EVENTS_PER_RUN = 1_000
 """A run has a start, an end, and now and then an update; a thread a chat event for each message."""
 
 
+_NOTHING_TOLD = Tree()
+
+
 class _Held:
     """What is remembered of one run."""
 
-    __slots__ = ("emitted", "events", "said", "size", "thread")
+    __slots__ = ("emitted", "events", "said", "size", "thread", "told")
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.told: list[Answer] = []
+        """Models' answers in the input and output of a chain."""
         self.said: set[int] = set()
         """Hash of each event."""
         self.size = 0
@@ -68,6 +75,8 @@ class LunaryMapper:
         self._runs: OrderedDict[tuple[str, str], _Held] = OrderedDict()
         self._children: dict[tuple[str, str], set[str]] = {}
         self._bytes = 0
+        self._telling = 0
+        """How many of the runs tell answers of models."""
 
     def add(self, project_id: str, events: Sequence[Value]) -> list[Record]:
         """Records that these events make or change. An event that is no object, or has no run id, is passed over."""
@@ -94,6 +103,10 @@ class LunaryMapper:
                 continue
             held.said.add(said)
             held.events.append(event)
+            if _TYPES.get(str(event.get("type"))) in ("chain", "agent"):
+                told = list(answers_in([event.get("input"), event.get("output")]))
+                self._telling += bool(told) and not held.told
+                held.told.extend(told)
             size = size_of(event)
             held.size += size
             self._bytes += size
@@ -106,14 +119,20 @@ class LunaryMapper:
                 if below not in touched:
                     touched[below] = None
                     above.append(below)
+        trees: dict[str, Tree] = {}
+        for run_id in list(touched):
+            tree = self._tree(project_id, run_id, trees)
+            if tree.statements:
+                touched.update(dict.fromkeys(tree.calls))
         for run_id in touched:
-            records.extend(self._changed(project_id, run_id))
+            records.extend(self._changed(project_id, run_id, self._tree(project_id, run_id, trees)))
         while len(self._runs) > _MAX_RUNS or self._bytes > _MAX_BYTES:
             self._forget(*self._runs.popitem(last=False))
         return records
 
     def _forget(self, key: tuple[str, str], held: _Held) -> None:
         self._bytes -= held.size
+        self._telling -= bool(held.told)
         project_id, run_id = key
         for parent in {text(_get(event, "parentRunId")) for event in held.events} - {None}:
             above = (project_id, run_id_of_client(project_id, str(parent)))
@@ -126,12 +145,31 @@ class LunaryMapper:
         held = self._runs.get((project_id, run_id))
         return held.events if held is not None else []
 
-    def _changed(self, project_id: str, run_id: str) -> list[Record]:
+    def _tree(self, project_id: str, run_id: str, trees: dict[str, Tree]) -> Tree:
+        """The tree of a run. `trees` are those looked at before, by their roots."""
+        if not self._telling:
+            return _NOTHING_TOLD
+        above = [one for one in self._ancestors(project_id, run_id) if not self._is_thread(project_id, one)]
+        root = above[-1] if above else run_id
+        tree = trees.get(root)
+        if tree is None:
+            tree = trees[root] = Tree()
+            for at in reached(root, lambda one: self._children.get((project_id, one), ())):
+                held = self._runs.get((project_id, at))
+                if held is not None:
+                    tree.add(at, any(event.get("type") == "llm" for event in held.events[:2]), held.told)
+        return tree
+
+    def _changed(self, project_id: str, run_id: str, tree: Tree) -> list[Record]:
         remembered = self._runs.get((project_id, run_id))
         if remembered is None:
             return []
         events = remembered.events
-        run = self._run(project_id, run_id, events)
+        run = None
+        if tree.statements and run_id in tree.calls:
+            calls = tree.completed(lambda one: self._run(project_id, one, self._events_of(project_id, one)))
+            run = calls.get(run_id)
+        run = run or self._run(project_id, run_id, events)
         if run is None:
             return []
         if self._capture is not None:
@@ -145,6 +183,8 @@ class LunaryMapper:
         run.version = len(events) + sum(
             len(self._events_of(project_id, up)) for up in self._ancestors(project_id, run_id)
         )
+        if run.type == "llm":
+            run.version += tree.statements
         if run.status != "started":
             run.version += _ENDED
         remembered.emitted = run
