@@ -1,4 +1,5 @@
-"""Spoils recorded bodies for a while and gives them to both protobuf decoders: `python tests/fuzz/decoders.py SECONDS`.
+"""Spoils recorded bodies for a while and gives them to both protobuf decoders, and in JSON to both ways of reading it:
+`python tests/fuzz/decoders.py SECONDS`.
 
 With a second argument, the compiled decoder in that file is used, and is given the bodies alone: the plain one would
 take most of the time, and what counts then is what the address sanitizer sees.
@@ -38,13 +39,17 @@ def main(seconds: float, extension: str | None = None) -> None:
     if extension is not None:
         load(extension)
     from spanledger.errors import PayloadError
+    from spanledger.exporters.messages import as_json
     from spanledger.mapping import KEYS
     from spanledger.model.received import Signal
     from spanledger.receiver.wire import DEFAULT_LIMITS
     from tests.fuzz.mutation import mutated
-    from tests.receiver.both_decoders import assert_same, compiled_decoder
+    from tests.receiver.both_decoders import assert_same, assert_same_json, compiled_decoder
 
-    bodies = [file.read_bytes()[:_LONGEST] for file in sorted(RECORDED.glob("*/*.pb"))]
+    recorded = sorted(RECORDED.glob("*/*.pb"))
+    bodies = [file.read_bytes()[:_LONGEST] for file in recorded]
+    in_json = [as_json(Signal.TRACES, file.read_bytes()) for file in recorded if file.name.startswith("traces")]
+    in_json = [body for body in in_json if len(body) <= _LONGEST]
     decode = compiled_decoder()
     seed = time.time_ns()
     generator = random.Random(seed)
@@ -55,6 +60,8 @@ def main(seconds: float, extension: str | None = None) -> None:
         signal = generator.choice((Signal.TRACES, Signal.LOGS))
         tried += 1
         if extension is None:
+            spoiled = mutated(generator.choice(in_json), generator)
+            assert_same_json(Signal.TRACES, spoiled, hint=f"seed {seed}, body {tried}: {spoiled!r}")
             assert_same(signal, body, hint=f"seed {seed}, body {tried}: {body.hex()}")
             continue
         with contextlib.suppress(PayloadError):

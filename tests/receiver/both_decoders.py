@@ -1,4 +1,5 @@
-"""The compiled and the plain protobuf decoder side by side: whatever the bytes, they must answer the same."""
+"""Decoders side by side, the compiled and the plain one of protobuf, both ways to read JSON: whatever the bytes, they
+must answer the same."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from spanledger.errors import PayloadError
 from spanledger.mapping import KEYS
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Decoded, Signal
-from spanledger.receiver.wire import COMPILED, DEFAULT_LIMITS, Limits, protobuf
+from spanledger.receiver.wire import COMPILED, DEFAULT_LIMITS, Limits, json_messages, otlp_json, protobuf
 
 DecodeProtobuf = Callable[[Signal, bytes, KeyTable, Limits], Decoded]
 
@@ -43,6 +44,15 @@ def assert_same(
 ) -> None:
     plain = outcome(protobuf.decode_protobuf, signal, body, table, limits)
     assert outcome(compiled_decoder(), signal, body, table, limits) == plain, hint
+
+
+def assert_same_json(signal: Signal, body: bytes, hint: object = "") -> None:
+    """OTLP/JSON read by structs is what it is when it is read as plain objects."""
+    typed = outcome(otlp_json.decode_json, signal, body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_messages, "typed", lambda signal, body: None)
+        plain = outcome(otlp_json.decode_json, signal, body)
+    assert typed == plain, hint
 
 
 def _contents(item: Any) -> Any:

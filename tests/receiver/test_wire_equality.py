@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,15 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+from spanledger.exporters.messages import as_json as as_body
 from spanledger.model.received import Decoded, Signal
+from tests.fuzz.mutation import mutated
 from tests.receiver.bodies import plain, span, traces
+from tests.receiver.both_decoders import assert_same_json
 from tests.receiver.decoding import decode_json, decode_protobuf, spans_of
 from tests.receiver.generated import TRACE_REQUESTS
 
+RECORDED = Path(__file__).parents[1] / "corpus"
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 DATA: dict[Signal, type[Message]] = {
     Signal.TRACES: TracesData,
@@ -123,6 +128,14 @@ def test_generated_requests_are_the_same_in_both_encodings(message: Message) -> 
 def texts(decoded: Decoded) -> list[str]:
     """Everything kept, as text: NaN is NaN in it, True is not 1."""
     return [repr(plain(item)) for item in decoded.items]
+
+
+def test_spoiled_json_is_the_same_read_by_structs_or_not() -> None:
+    generator = random.Random(1)
+    for path in sorted(RECORDED.glob("*/traces-*.pb")):
+        body = as_body(Signal.TRACES, path.read_bytes())[:20_000]
+        for _ in range(4):
+            assert_same_json(Signal.TRACES, mutated(body, generator), hint=path)
 
 
 KEYS = st.text(st.characters(codec="utf-8"), max_size=8)
