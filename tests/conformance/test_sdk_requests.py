@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.conformance.otlp_client import JSON, PROTOBUF, Served
 
@@ -32,6 +35,31 @@ PYTHON_PRINTER = """{"resource_spans":[{"scope_spans":[{"spans":[{"trace_id":"W4
 "7uGbfsPBsXQ=","name":"chat","kind":"SPAN_KIND_CLIENT","start_time_unix_nano":"1760000000000000000",
 "end_time_unix_nano":"1760000001000000000"}]}]}]}"""
 
+# Fields as the exporters of other languages fill them in; no recordings.
+JAVA = {
+    "resource": "java",
+    "scope": "io.opentelemetry.okhttp-3.0",
+    "schema": "https://opentelemetry.io/schemas/1.24.0",
+    "span": {"flags": 257, "status": {}, "kind": 3},
+}
+DOTNET = {"resource": "dotnet", "scope": "OpenAI.ChatClient", "span": {"flags": 257, "kind": 3, "trace_state": ""}}
+RUST = {
+    "resource": "rust",
+    "scope": "genai",
+    "span": {"flags": 1, "kind": 3, "dropped_attributes_count": 0, "status": {}},
+}
+PHP = {
+    "resource": "php",
+    "scope": "io.opentelemetry.contrib.php",
+    "schema": "https://opentelemetry.io/schemas/1.36.0",
+    "span": {"flags": 257, "kind": 3, "status": {"code": 0}},
+}
+RUBY = {
+    "resource": "ruby",
+    "scope": "OpenTelemetry::Instrumentation::Faraday",
+    "span": {"kind": 3, "status": {"code": 0}, "parent_span_id": "AAAAAAAAAAA="},
+}
+
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}/{path.name}")
 async def test_recorded(served: Served, path: Path) -> None:
@@ -52,3 +80,21 @@ async def test_shown_in_issues(served: Served, body: str) -> None:
     assert getattr(item, "trace_id", None) == "5b8efff798038103d269b633813fc60c"
     assert getattr(item, "span_id", None) == "eee19b7ec3c1b174"
     assert served.memory.names == ["chat"]
+
+
+@pytest.mark.parametrize("sdk", [JAVA, DOTNET, RUST, PHP, RUBY], ids=lambda sdk: sdk["resource"])
+async def test_as_other_languages_write_protobuf(served: Served, sdk: dict[str, Any]) -> None:
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add(schema_url=sdk.get("schema", ""))
+    group.resource.attributes.add(key="telemetry.sdk.language").value.string_value = sdk["resource"]
+    scope = group.scope_spans.add(schema_url=sdk.get("schema", ""))
+    scope.scope.name = sdk["scope"]
+    span = ParseDict(sdk["span"], scope.spans.add())
+    span.trace_id, span.span_id = bytes.fromhex("5b8efff798038103d269b633813fc60c"), bytes.fromhex("eee19b7ec3c1b174")
+    span.name = "chat"
+    span.start_time_unix_nano, span.end_time_unix_nano = 1_760_000_000_000_000_000, 1_760_000_001_000_000_000
+    answer = await served.http(request.SerializeToString(), PROTOBUF)
+    assert (answer.code, answer.body) == (200, b"")
+    (item,) = served.memory.received[0].items
+    assert getattr(item, "span_id", None) == "eee19b7ec3c1b174"
+    assert not getattr(item, "parent_span_id", None)

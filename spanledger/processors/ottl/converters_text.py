@@ -6,10 +6,12 @@ import base64
 import binascii
 import hashlib
 import re
+import struct
 from typing import Any, Final
 
 from spanledger.processors.ottl.arguments import Converter, Parameter, parameters
 from spanledger.processors.ottl.errors import OttlError
+from spanledger.processors.ottl.grok import grok
 from spanledger.processors.ottl.paths import type_name
 from spanledger.processors.values import Value, text_of
 
@@ -139,15 +141,44 @@ def _extract_patterns(target: Value, pattern: Any) -> dict[str, str]:
     return {} if found is None else {key: value or "" for key, value in found.groupdict().items()}
 
 
+def _extract_grok(target: Value, pattern: Value, named_only: Value, definitions: Value) -> dict[str, Any]:
+    own = tuple(map(text, definitions)) if isinstance(definitions, list) else ()
+    try:
+        return grok(text(pattern), bool(named_only), own).match(text(target))
+    except ValueError as problem:
+        raise OttlError(f"ExtractGrokPatterns: {problem}") from None
+
+
+def _hex(value: Value) -> str:
+    """Of the bytes of a value: numbers take eight, the highest first."""
+    if isinstance(value, bool):
+        return f"{int(value):02x}"
+    if isinstance(value, int):
+        return (value & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "big").hex()
+    if isinstance(value, float):
+        return struct.pack(">d", value).hex()
+    return _raw(value).hex()
+
+
 TEXTS: Final[dict[str, Converter]] = {
     "Concat": Converter(parameters("values", "delimiter"), _concat),
     "ConvertCase": Converter(parameters("target", "toCase"), _convert_case),
     "Decode": Converter(parameters("target", "encoding"), _decode),
+    "ExtractGrokPatterns": Converter(
+        parameters(
+            "target",
+            "pattern",
+            Parameter("named_captures_only", "value", True),
+            Parameter("pattern_definitions", "value", None),
+        ),
+        _extract_grok,
+    ),
     "ExtractPatterns": Converter(parameters("target", "pattern:pattern"), _extract_patterns),
     "FNV": Converter(parameters("value"), _fnv),
     "Format": Converter(parameters("template", "values"), _format),
     "HasPrefix": Converter(parameters("value", "prefix"), lambda value, prefix: text(value).startswith(text(prefix))),
     "HasSuffix": Converter(parameters("value", "suffix"), lambda value, suffix: text(value).endswith(text(suffix))),
+    "Hex": Converter(parameters("value"), _hex),
     "IsMatch": Converter(parameters("target", "pattern:pattern"), _is_match),
     "MD5": _hash("md5"),
     "SHA1": _hash("sha1"),
