@@ -19,8 +19,10 @@ from spanledger.clients.kafka import load
 from spanledger.errors import ConfigError, LogError, Overloaded, PayloadError
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Backlog, Encoding, Intake, Received, Signal
+from spanledger.receiver.admission import Admission
 from spanledger.receiver.kafka_offsets import Offsets
 from spanledger.receiver.kafka_settings import KafkaReceiverSettings
+from spanledger.receiver.traffic import Traffic
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits, decode
 
 _log = logging.getLogger(__name__)
@@ -82,6 +84,9 @@ class KafkaReceiver:
         self._offsets = Offsets()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.traffic = Traffic()
+        self.listeners = {"kafka": (self.traffic, Admission(1))}
+        """As those of the receiver `otlp`; nothing is bounded here, what finds no room is not fetched."""
         self.refused = 0
         """Messages that became dead letters."""
 
@@ -190,7 +195,10 @@ class KafkaReceiver:
             if decoded.items:
                 received = Received(self._settings.project, signal, encoding, body, decoded.items, time.time_ns())
                 place = await self._until_room(received)
+            project, items = self._settings.project, len(decoded.items)
+            self.traffic.accept(signal, project, items, len(decoded.rejected), len(body))
         except PayloadError as error:
+            self.traffic.refuse(error, signal)
             await self._bury(message, signal, encoding, body, str(error))
             place = None
         except _Stopping:

@@ -92,6 +92,18 @@ class Process:
         """SIGKILL; returns when it has ended."""
         await self._end(signal.SIGKILL)
 
+    async def reload(self, config: Mapping[str, Any]) -> None:
+        """Write another configuration and send SIGHUP; returns when it is taken over."""
+        assert self._process is not None
+        times = self.output().count("the new configuration is taken over")
+        self._config.write_text(yaml.safe_dump(dict(config)))
+        self._process.send_signal(signal.SIGHUP)
+
+        def taken() -> bool:
+            return self.output().count("the new configuration is taken over") > times
+
+        await until(taken, "the new configuration is taken over", self.tail)
+
     async def _end(self, number: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None:
@@ -163,18 +175,25 @@ async def send(http: aiohttp.ClientSession, address: str, numbers: range) -> lis
 
 def new_ledger(folder: Path, grpc: int, http: int, receivers: Mapping[str, Any] | None = None) -> Process:
     """A spanledger that writes its records to `ledger.jsonl` in its folder: light, and `runs_in` reads it."""
+    return new_spanledger(folder, ledger_config(folder, grpc, http, receivers), http, "ledger")
+
+
+def ledger_config(
+    folder: Path, grpc: int, http: int, receivers: Mapping[str, Any] | None = None, address: str = "127.0.0.1:0"
+) -> dict[str, Any]:
+    """The configuration of `new_ledger`; own metrics are served at `address`."""
     protocols = {"grpc": {"endpoint": f"127.0.0.1:{grpc}"}, "http": {"endpoint": f"127.0.0.1:{http}"}}
     receiving = {"otlp": {"protocols": protocols}, **(receivers or {})}
-    config = {
+    return {
         "receivers": receiving,
         "exporters": {"file": {"path": str(folder / "ledger.jsonl")}},
         "extensions": {"file_storage": {"directory": str(folder / "log")}},
         "service": {
             "extensions": ["file_storage"],
             "pipelines": {"traces": {"receivers": list(receiving), "exporters": ["file"]}},
+            "telemetry": {"metrics": {"address": address}},
         },
     }
-    return new_spanledger(folder, config, http, "ledger")
 
 
 def runs_in(folder: Path) -> dict[str, dict[str, Any]]:

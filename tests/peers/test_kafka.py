@@ -18,6 +18,7 @@ from tests.peers.kafka_broker import CannotRun, broker
 from tests.peers.processes import (
     Process,
     free_ports,
+    ledger_config,
     new_collector,
     new_ledger,
     new_spanledger,
@@ -188,6 +189,29 @@ async def test_members_come_and_go(brokers: str, tmp_path: Path, http: aiohttp.C
             await until(lambda: both() >= set(sent), "all arrives", second.tail)
             await committed(brokers, topic)
     assert both() == set(sent)
+
+
+async def test_a_new_configuration_goes_on_where_the_one_before_was(
+    brokers: str, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    topic = "reload"
+    port, grpc_port, http_port, metrics = free_ports(4)
+    ledger = new_ledger(tmp_path / "ledger", grpc_port, http_port, consuming(brokers, topic))
+    changed = consuming(brokers, topic, autocommit={"interval": "200ms"})
+    front = producing(tmp_path / "front", brokers, topic, port)
+    async with started(front, ledger):
+        sent = await send(http, f"http://127.0.0.1:{port}", range(20))
+        await arrived(tmp_path / "ledger", sent, ledger)
+        address = f"127.0.0.1:{metrics}"
+        await ledger.reload(ledger_config(tmp_path / "ledger", grpc_port, http_port, changed, address))
+        sent += await send(http, f"http://127.0.0.1:{port}", range(20, 40))
+        await arrived(tmp_path / "ledger", sent, ledger)
+        await committed(brokers, topic)
+        async with http.get(f"http://{address}/metrics") as response:
+            lines = (await response.text()).splitlines()
+    counted = [line for line in lines if line.startswith("otelcol_receiver_accepted_spans") and "kafka" in line]
+    assert counted
+    assert float(counted[0].split()[-1]) >= 60
 
 
 async def test_poison_is_a_dead_letter_and_the_rest_goes_on(brokers: str, tmp_path: Path) -> None:
