@@ -64,7 +64,7 @@ class LsdFeedback:
     async def _first_of(self, project: str, given: GivenFeedback) -> str:
         runs = await self._store.trace(project, str(given.episode_id))
         if not runs:
-            raise web.HTTPNotFound(reason="no episode has this id")
+            raise _wrong("episode_id", str(given.episode_id), "the id of an episode")
         roots = [run for run in runs if run["parent_run_id"] is None]
         return str((roots or runs)[0]["run_id"])
 

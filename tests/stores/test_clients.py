@@ -208,7 +208,7 @@ async def test_feedback_of_lsds_clients_is_kept_and_asked_for(place: Place) -> N
         ):
             assert (await client.ask("POST", "/v1/feedback", wrong))[0] == 422
         nowhere = {"metric_name": "solved", "value": True, "episode_id": "a" * 32}
-        assert (await client.ask("POST", "/v1/feedback", nowhere))[0] == 404
+        assert (await client.ask("POST", "/v1/feedback", nowhere))[0] == 422
     async with place.serving() as client:
 
         async def listed(**asked: Any) -> list[dict[str, Any]]:

@@ -23,8 +23,9 @@ Connection: TypeAlias = Any  # asyncpg has no types
 class Pool:
     """A few connections to one database, opened when they are needed. Raises `StoreError` and its kinds."""
 
-    def __init__(self, settings: PostgresSettings, *, size: int, timeout: float) -> None:
-        """`timeout` bounds each statement, in seconds."""
+    def __init__(self, settings: PostgresSettings, *, size: int, timeout: float, work_mem: str | None = None) -> None:
+        """`timeout` bounds each statement, in seconds; `work_mem` is Postgres' setting, where its own does not do."""
+        self._work_mem = work_mem
         self.settings = settings
         self._size = size
         self._timeout = timeout
@@ -103,6 +104,7 @@ class Pool:
                 # Plans are made for a few rows by key; compiling them costs more than running them.
                 "jit": "off",
                 "timezone": "UTC",
+                **({"work_mem": self._work_mem} if self._work_mem else {}),
             },
         }
 
