@@ -31,6 +31,7 @@ from spanledger.config.ids import parse_id
 from spanledger.config.pipeline import (
     delivery_settings,
     in_flight_bytes,
+    memory_limit,
     pipeline_settings,
     signals_of_exporter,
     tables_delivery,
@@ -294,6 +295,7 @@ class Service:
                     signals=signals,
                     reuse_port=self._worker is not None,
                     in_flight_bytes=in_flight_bytes(self._config),
+                    memory_limit=memory_limit(self._config),
                     drain_rate=self._gate.drain_rate,
                     **({"backlog": self.pipeline, "name": str(id_)} if self._fetches(id_) else {}),
                 )
@@ -345,7 +347,7 @@ class Service:
 
     def _kept_receivers(self, before: Service | None, same_keys: bool) -> set[ComponentId]:
         """Receivers of the predecessor that would be made in the same way again."""
-        if before is None or not same_keys or in_flight_bytes(self._config) != in_flight_bytes(before._config):
+        if before is None or not same_keys or _memory(self._config) != _memory(before._config):
             return set()
         were = used(before._config, Kind.RECEIVERS)
         return {
@@ -651,6 +653,11 @@ def event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+def _memory(config: Config) -> tuple[int, int | None]:
+    """What receivers are told of the memory."""
+    return in_flight_bytes(config), memory_limit(config)
 
 
 def calm_collector() -> None:

@@ -40,10 +40,11 @@ class BatchProcessorSettings(Settings):
 
 class MemoryLimiterSettings(Settings):
     """Processor `memory_limiter`: how much memory what waits inside may take. Beyond it the durable log is the place to
-    wait; where the log is in memory, senders are told when to come back."""
+    wait; where the log is in memory, senders are told when to come back. So they are while the process takes more than
+    four fifths of the limit; should it stay there, it receives one request at a time."""
 
     check_interval: Duration = Field(default=1.0, ge=0)
-    """Accepted; what waits is counted when it arrives."""
+    """Accepted; what waits is counted when it arrives, and the process looked at as often."""
     limit_mib: int = Field(default=0, ge=0)
     """MiB for everything that waits: an eighth for bodies before the mapping, half for records before the exporters
     or for the log in memory. 0: `limit_percentage` decides. Never raises a bound of the pipeline."""

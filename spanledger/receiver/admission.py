@@ -14,10 +14,14 @@ from types import TracebackType
 from typing import Final
 
 from spanledger.errors import Overloaded
+from spanledger.receiver.memory import MemoryLimit
 
 DEFAULT_IN_FLIGHT: Final = 256 << 20
 """Bytes, where neither a setting nor a memory limit says less."""
 _MIN_DELAY, _MAX_DELAY = 1.0, 30.0
+
+
+_NO_LIMIT: Final = MemoryLimit(None)
 
 
 def _unknown_rate() -> float:
@@ -27,12 +31,15 @@ def _unknown_rate() -> float:
 class Admission:
     """Bytes in flight of a bound. Belongs to one event loop."""
 
-    def __init__(self, max_bytes: int, drain_rate: Callable[[], float] = _unknown_rate) -> None:
-        """`drain_rate`: bytes a second that leave the log; 0 when unknown."""
+    def __init__(
+        self, max_bytes: int, drain_rate: Callable[[], float] = _unknown_rate, memory: MemoryLimit = _NO_LIMIT
+    ) -> None:
+        """`drain_rate`: bytes a second that leave the log; 0 when unknown. `memory`: of the whole process."""
         self.max_bytes = max_bytes
         self.used = 0
         self.refused = 0
         self._drain_rate = drain_rate
+        self._memory = memory
 
     def reserve(self, size: int) -> Reservation:
         """Room for a request of so many bytes. Raises `Overloaded` when there is none."""
@@ -40,11 +47,21 @@ class Admission:
         reservation.grow(size)
         return reservation
 
+    def check_unknown(self) -> None:
+        """Before a request is received whose size nobody knows: raises `Overloaded` while more than half of the bound
+        is taken. It may turn out to be as large as any, and is there before it can be refused."""
+        if self.used > self.max_bytes // 2:
+            self.refused += 1
+            raise self._overloaded(self.max_bytes // 2)
+
     def _take(self, more: int, held: int) -> None:
         # A request larger than the bound passes when it is alone: told to come back, it would come back for ever.
         if self.used + more > self.max_bytes and self.used > held:
             self.refused += 1
             raise self._overloaded(more)
+        if not held and not self._memory.has_room(alone=not self.used):
+            self.refused += 1
+            raise Overloaded("the process takes as much memory as it may now", _MIN_DELAY)
         self.used += more
 
     def _overloaded(self, more: int) -> Overloaded:
@@ -62,6 +79,10 @@ class Reservation:
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self.size = 0
+
+    def check_unknown(self) -> None:
+        """As `Admission.check_unknown`."""
+        self._admission.check_unknown()
 
     def grow(self, size: int) -> None:
         """Hold at least so many bytes. Raises `Overloaded`; what was held is still held then."""

@@ -114,7 +114,7 @@ class _Methods(GenericHandler):
         self._exports = exports
         self._authenticator = authenticator
         self._admission = admission
-        self._slow = SlowMessages(admission.max_bytes)
+        self._slow = SlowMessages(admission.max_bytes, settings.max_recv_msg_size_mib * MEBIBYTE)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         signal = _SIGNALS.get(handler_call_details.method)
@@ -161,7 +161,7 @@ class _Message:
     and many of those must find room, but not many of 64 MiB.
     """
 
-    __slots__ = ("_context", "_given_up", "_loop", "_reservation", "_slow", "_task", "_timeout", "_timer")
+    __slots__ = ("_context", "_given_up", "_has_place", "_loop", "_reservation", "_slow", "_task", "_timeout", "_timer")
 
     def __init__(self, context: Context, reservation: Reservation, slow: SlowMessages, timeout: float) -> None:
         self._context = context
@@ -172,14 +172,18 @@ class _Message:
         self._task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._given_up: Overloaded | None = None
+        self._has_place = False
 
     async def read(self) -> bytes:
         """The message, its size reserved. Raises `Overloaded` for one that takes too long or finds no room, and
         `PayloadError` when there is none."""
-        self._slow.begin()
-        self._task = asyncio.current_task()
-        self._timer = self._loop.call_later(_PROMPT, self._not_prompt)
+        await self._slow.turn()
+        self._has_place = True
         try:
+            self._reservation.check_unknown()
+            self._slow.begin()
+            self._task = asyncio.current_task()
+            self._timer = self._loop.call_later(_PROMPT, self._not_prompt)
             message = await self._context.read()
         except asyncio.CancelledError:
             task = self._task
@@ -187,8 +191,10 @@ class _Message:
                 raise
             raise self._given_up from None
         finally:
-            self._timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             self._slow.remove(self)
+            self._leave()
         if not isinstance(message, bytes):  # grpc.aio.EOF
             raise PayloadError("the call brings no message")
         self._reservation.grow(len(message))
@@ -198,8 +204,14 @@ class _Message:
     def give_up(self) -> None:
         self._end(self._slow.overloaded())
 
+    def _leave(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._slow.leave()
+
     def _not_prompt(self) -> None:
         self._slow.add(self)
+        self._leave()
         if self._timeout:
             self._timer = self._loop.call_later(self._timeout, self._late)
 

@@ -18,6 +18,7 @@ from spanledger.receiver.export import Exports
 from spanledger.receiver.grpc import GrpcServer
 from spanledger.receiver.http import HttpServer
 from spanledger.receiver.listen import UNIX, is_loopback
+from spanledger.receiver.memory import MemoryLimit
 from spanledger.receiver.settings import MEBIBYTE, GrpcSettings, OtlpReceiverSettings
 from spanledger.receiver.traffic import Traffic
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits
@@ -44,15 +45,18 @@ class OtlpReceiver:
         reuse_port: bool = False,
         in_flight_bytes: int = DEFAULT_IN_FLIGHT,
         drain_rate: Callable[[], float] = lambda: 0.0,
+        memory_limit: int | None = None,
     ) -> None:
         """`authenticators`: extensions by id, those that `auth` may name; under `""` the one for protocols that name
         none. `signals`: those that a pipeline takes; others are answered as not served. `reuse_port`: share the ports
         with other processes that also say so. `in_flight_bytes`: of each protocol without a bound of its own.
-        `drain_rate`: bytes a second that leave the log, from which refused senders are told when to come back. Raises
-        `ConfigError` for an `auth` that names no authenticator."""
+        `drain_rate`: bytes a second that leave the log, from which refused senders are told when to come back.
+        `memory_limit`: bytes that the process may take. Raises `ConfigError` for an `auth` that names no
+        authenticator."""
         self._reuse_port = reuse_port
         self._exports = Exports(table, intake, limits, signals)
         protocols = settings.protocols
+        memory = MemoryLimit(memory_limit)
         self._grpc: GrpcServer | None = None
         self._http: HttpServer | None = None
         self.listeners: dict[str, tuple[Traffic, Admission]] = {}
@@ -66,7 +70,7 @@ class OtlpReceiver:
             if isinstance(authenticator, Everyone):
                 self._open.append(protocol.endpoint)
             own = protocol.max_in_flight_mib
-            admission = Admission(own * MEBIBYTE if own else in_flight_bytes, drain_rate)
+            admission = Admission(own * MEBIBYTE if own else in_flight_bytes, drain_rate, memory)
             if isinstance(protocol, GrpcSettings):
                 self._grpc = GrpcServer(protocol, self._exports, authenticator, admission)
                 self.listeners["grpc"] = (self._grpc.traffic, admission)

@@ -3,16 +3,21 @@
 gRPC tells nobody how much of a message has come. What all of them take together shows in the memory of the process:
 when it has grown by more than the bound since shortly before the first slow one, all but that one are given up, and no
 other is begun.
+
+Only as many are begun at once as could be of the largest size and still fit. They arrive on threads of gRPC, which do
+not wait for the event loop: twelve messages of 58 MiB that were all begun took half a GB before anybody could look.
+Each leaves its place when it is there or turns out to be slow, after a look at the memory.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import os
 from typing import Final, Protocol
 
 from spanledger.errors import Overloaded
+from spanledger.receiver.admission import Turnstile
+from spanledger.receiver.memory import resident_bytes
 
 _SAMPLED_EVERY: Final = 1.0
 """Seconds after which what the process takes without slow messages is looked up again."""
@@ -29,8 +34,11 @@ class Collected(Protocol):
 class SlowMessages:
     """Those of one listener. Belongs to one event loop."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, max_message: int = 0) -> None:
+        """`max_message`: bytes of the largest message that gRPC lets through."""
         self._max_bytes = max_bytes
+        self._max_message = max_message
+        self._begun = Turnstile(max_bytes)
         self._before = 0
         """Memory when there was no slow message, at most a second ago: what else has grown meanwhile, or was freed and
         not given back to the system, is not held against them for long. When the first turns out to be slow it is too
@@ -39,6 +47,15 @@ class SlowMessages:
         self._exceeded = False
         self._messages: dict[Collected, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+
+    async def turn(self) -> None:
+        """Wait for a place among those of which nobody knows whether they are slow."""
+        if not self._begun.pass_at_once(self._max_message):
+            await self._begun.wait(self._max_message)
+
+    def leave(self) -> None:
+        """Give the place back: the message is there, given up, or watched."""
+        self._begun.leave(self._max_message)
 
     def begin(self) -> None:
         """Before gRPC collects a message. Raises `Overloaded` while those on their way take too much."""
@@ -57,8 +74,9 @@ class SlowMessages:
     def add(self, message: Collected) -> None:
         """Watch a message until `remove`; it was begun."""
         self._messages[message] = None
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_INTERVAL, self._look)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._look()
 
     def remove(self, message: Collected) -> None:
         """It is there, or given up. Nothing when it is not watched."""
@@ -77,15 +95,3 @@ class SlowMessages:
         for message in list(self._messages)[1:]:
             self._messages.pop(message)
             message.give_up()
-
-
-def resident_bytes() -> int:
-    """Memory of this process; 0 where the system does not tell it this way (it does on Linux)."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * _PAGE
-    except OSError:
-        return 0
-
-
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")

@@ -28,8 +28,9 @@ DEADLINE = 50.0
 class Serving:
     """A process and what it has printed."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, deadline: float = DEADLINE) -> None:
         self.folder = folder
+        self._deadline = deadline
         command = [sys.executable, "-m", "spanledger", "serve", *arguments]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
         self.process = subprocess.Popen(
@@ -51,10 +52,10 @@ class Serving:
 
     def _next(self, wanted: str) -> str:
         try:
-            line = self._queue.get(timeout=DEADLINE)
+            line = self._queue.get(timeout=self._deadline)
         except Empty:
             self.end(signal.SIGABRT)  # it tells where its threads stand
-            raise AssertionError(f"nothing for {DEADLINE:g} s, waiting for {wanted!r}:\n{self.output}") from None
+            raise AssertionError(f"nothing for {self._deadline:g} s, waiting for {wanted!r}:\n{self.output}") from None
         if line is None:
             raise AssertionError(f"spanledger ended ({self.process.wait()}) without {wanted!r}:\n{self.output}")
         self.lines.append(line)
@@ -76,8 +77,8 @@ class Serving:
 
     def ended(self) -> int:
         """Wait for the end; the exit status."""
-        status = self.process.wait(timeout=DEADLINE)
-        self._reader.join(timeout=DEADLINE)
+        status = self.process.wait(timeout=self._deadline)
+        self._reader.join(timeout=self._deadline)
         while not self._queue.empty():
             if line := self._queue.get():
                 self.lines.append(line)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from spanledger.receiver.slow_messages import resident_bytes
+from spanledger.receiver.memory import resident_bytes
 from tests.conformance.otlp_client import JSON, PROTOBUF, Served, json_body
 from tests.receiver.bodies import span, traces
 from tests.receiver.decoding import json_span

@@ -18,7 +18,7 @@ from hyperframe.frame import (
     SettingsFrame,
 )
 
-from spanledger.receiver.slow_messages import resident_bytes
+from spanledger.receiver.memory import resident_bytes
 from tests.conformance.http2 import Http2, connected, message
 from tests.conformance.otlp_client import Served
 from tests.receiver.bodies import span, traces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import random
 import resource
 import socket
@@ -11,6 +12,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import grpc
+import grpc.aio
 import pytest
 
 from tests.faults.conftest import NewSystem
@@ -18,6 +21,7 @@ from tests.faults.senders import HEADERS, batch
 from tests.faults.store import Database
 from tests.faults.system import System, clickhouse
 from tests.receiver.compressed import gzip_bomb, zstd_bomb
+from tests.receiver.servers import TRACE_SERVICE, raw_call
 
 MEBIBYTE = 1 << 20
 
@@ -111,6 +115,54 @@ async def test_half_sent_large_bodies_take_no_more_memory_than_is_set(
         await asyncio.gather(*(half() for _ in range(20)))
         await system.ledger.grown(10)
         assert peak_memory(system) - before < (128 + 64) * MEBIBYTE
+    await system.stored_once(database)
+
+
+@pytest.mark.parametrize("over", ["grpc", "http"])
+async def test_the_process_keeps_to_its_memory_limit_whatever_arrives(
+    new_system: NewSystem, database: Database, over: str
+) -> None:
+    """A dozen messages of 58 MiB at once, again and again, among good senders; a gigabyte is allowed."""
+    limit = 1024 * MEBIBYTE
+    system = new_system({"store": clickhouse(database)})
+    await system.start(
+        "processors.memory_limiter.limit_mib=1024", "service.pipelines.traces.processors=[memory_limiter]"
+    )
+    large = batch(spans=58, text="x" * MEBIBYTE)
+    answers: list[bool] = []
+
+    async def over_grpc() -> bool:
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1)]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{system.grpc}", options=options) as channel:
+            try:
+                await raw_call(channel, TRACE_SERVICE)(large.body, timeout=60)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                return False
+        return True
+
+    async def over_http() -> bool:
+        url = f"http://127.0.0.1:{system.http}/v1/traces"
+        async with aiohttp.ClientSession() as session:
+            try:
+                async with session.post(url, data=io.BytesIO(large.body), headers=HEADERS) as answer:
+                    assert answer.status in (200, 503)
+                    return answer.status == 200
+            except aiohttp.ClientOSError:  # refused while it was still sending
+                return False
+
+    async with system.senders.running(http=1):
+        await system.ledger.grown(10)
+        for _ in range(3):
+            send = over_grpc if over == "grpc" else over_http
+            answers += await asyncio.gather(*(send() for _ in range(12)))
+        await system.ledger.grown(10)
+    print(f"{over}: {sum(answers)} of {len(answers)} accepted, at most {peak_memory(system) >> 20} MiB")
+    assert any(answers)
+    assert not all(answers)
+    assert peak_memory(system) < limit
+    system.ledger.acknowledged.update(large.tokens)
     await system.stored_once(database)
 
 

@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from spanledger.errors import Overloaded
+from spanledger.receiver import memory
 from spanledger.receiver.admission import Admission, Turnstile
+from spanledger.receiver.memory import MemoryLimit
 
 
 def test_room_is_taken_and_given_back() -> None:
@@ -81,3 +83,53 @@ async def test_one_that_is_cancelled_while_it_waits_stands_in_nobodys_way() -> N
     turnstile.leave(80)
     turnstile.leave(10)
     assert turnstile.pass_at_once(100)
+
+
+def test_requests_of_unknown_size_are_begun_while_half_of_the_room_is_free() -> None:
+    admission = Admission(100)
+    with admission.reserve(50) as first:
+        first.check_unknown()
+        with admission.reserve(1) as second, pytest.raises(Overloaded):
+            second.check_unknown()
+    assert admission.refused == 1
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the process takes, as told; the last one counts."""
+    told = [0]
+    monkeypatch.setattr(memory, "resident_bytes", lambda: told[-1])
+    monkeypatch.setattr(memory, "_SAMPLED_EVERY", 0)
+    return told
+
+
+async def test_the_door_is_closed_while_the_process_takes_too_much(taken: list[int]) -> None:
+    admission = Admission(100, memory=MemoryLimit(1000))
+    with admission.reserve(1):
+        taken.append(800)
+        with admission.reserve(1) as known:
+            taken.append(801)
+            known.grow(2)  # it was let in before
+            with pytest.raises(Overloaded, match="memory"):
+                admission.reserve(1)
+    with pytest.raises(Overloaded):
+        admission.reserve(1)
+    taken.append(800)
+    admission.reserve(1)
+
+
+async def test_a_process_that_stays_above_takes_one_request_at_a_time(
+    taken: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(memory, "_PASSES", 0)
+    admission = Admission(100, memory=MemoryLimit(1000))
+    taken.append(900)
+    with admission.reserve(1), pytest.raises(Overloaded):
+        admission.reserve(1)
+    with admission.reserve(1):
+        pass
+    assert caplog.text.count("few requests are received now") == 1
+
+
+def test_memory_can_be_given_back() -> None:
+    memory.give_back()

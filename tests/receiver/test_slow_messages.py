@@ -8,7 +8,8 @@ import pytest
 
 from spanledger.errors import Overloaded
 from spanledger.receiver import slow_messages
-from spanledger.receiver.slow_messages import SlowMessages, resident_bytes
+from spanledger.receiver.memory import resident_bytes
+from spanledger.receiver.slow_messages import SlowMessages
 
 
 class Message:
@@ -98,6 +99,17 @@ async def test_growth_counts_from_the_last_message_that_was_not_slow(
     memory.bytes = 2101
     await second.given_up.wait()
     slow.remove(first)
+
+
+async def test_only_as_many_are_begun_as_could_all_be_of_the_largest_size() -> None:
+    slow = SlowMessages(100, max_message=50)
+    await slow.turn()
+    await slow.turn()
+    third = asyncio.create_task(slow.turn())
+    await asyncio.sleep(0)
+    assert not third.done()
+    slow.leave()
+    await third
 
 
 def test_the_memory_of_this_process_is_known() -> None:
