@@ -86,7 +86,7 @@ class DurableLog(Log):
         self._last_received_ns = content.last_received_ns
         self._dead_letters = content.dead_letters
         if content.oldest_waiting_ns is not None:
-            self._age.add(content.last_seq, content.last_received_ns, content.oldest_waiting_ns)
+            self._age.found(content.last_seq, content.oldest_waiting_ns, content.last_received_ns)
         self._damaged, self._torn_bytes = content.damaged, content.torn_bytes
         if content.torn_bytes:
             logger.warning(
@@ -223,8 +223,7 @@ class DurableLog(Log):
                 return
             self._failed_until = -math.inf
             self._last_seq = entries[-1].seq
-            for entry in entries:
-                self._age.add(entry.seq, entry.received_ns)
+            self._age.add(entries[-1].seq)
             self._appended += len(group)
             self._appended_bytes += size
             self._commits += 1

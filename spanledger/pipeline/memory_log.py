@@ -81,7 +81,7 @@ class MemoryLog(Log):
             received.road,
         )
         self._entries.append(entry)
-        self._age.add(entry.seq, entry.received_ns)
+        self._age.add(entry.seq)
         self._appended += 1
         self._appended_bytes += size
         if self._listener is not None:

@@ -7,7 +7,6 @@ few kB of each file. The last one of a process that was killed has none; its ent
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import struct
 from bisect import bisect_right
@@ -32,9 +31,6 @@ _FOOTER_MAGIC: Final = b"\x89SLi"
 _INDEX_MAGIC: Final = b"\x89SLx"
 """Stands where the entries end and the index begins, so that an index which was never finished is no damage."""
 _IOV_MAX: Final = 1000
-_DSYNC: Final[int] = getattr(os, "RWF_DSYNC", 0)
-_NO_DSYNC: Final = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
-"""What file systems and kernels say that do not know it."""
 
 
 class Place(NamedTuple):
@@ -128,33 +124,39 @@ class Segment:
             parts += (head, entry.body)
             found.append(Head(at, entry.seq, entry.received_ns, b"", at + len(head), len(entry.body), 0))
             at = found[-1].end
+        if at > self._reserved:
+            self._reserve(descriptor, at, at - self.end)
         try:
-            if at > self._reserved and self._reserve(descriptor, at, at - self.end):
-                _write(descriptor, parts, self.end)
-                os.fdatasync(descriptor)
-            else:
-                _write_and_sync(descriptor, parts, self.end)
+            _write(descriptor, parts, self.end)
+        except OSError:
+            try:
+                os.ftruncate(descriptor, self.end)  # no half entry stays
+            except OSError:
+                self.abandon()
+            raise
+        try:
+            os.fdatasync(descriptor)
         except OSError:
             # What the kernel could not write it may have marked as written: a second sync would lie (Linux before and
-            # after 4.13, see fsync(2)). No half entry stays, and nothing more is written to this file.
+            # after 4.13, see fsync(2)). Nothing more is written to this file.
             self.abandon()
             raise
         for one in found:
             self._count(one)
         self.end = at
 
-    def _reserve(self, descriptor: int, at: int, group: int) -> bool:
-        """Write room ahead from a place, where groups are small; whether there is some."""
+    def _reserve(self, descriptor: int, at: int, group: int) -> None:
+        """Write room ahead from a place, where groups are small. Without any an append makes the file longer."""
         size = min(RESERVE_BYTES, self._reserve_until - at)
         if group > SMALL_GROUP or size <= 0:
-            return False
+            return
         try:
             _write(descriptor, [fill(self.salt, at, size)], at)
-        except OSError:
-            os.ftruncate(descriptor, self.end)  # the disk is about to be full; the append may still fit
-            return False
-        self._reserved = at + size
-        return True
+        except OSError:  # the disk is about to be full; the append may still fit
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, self.end)
+        else:
+            self._reserved = at + size
 
     @property
     def writable(self) -> bool:
@@ -410,19 +412,6 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _write_and_sync(descriptor: int, parts: Sequence[bytes], at: int) -> None:
-    """Where the system can, in one call: each one costs a turn of the interpreter's lock."""
-    if _DSYNC and len(parts) <= _IOV_MAX:
-        try:
-            if os.pwritev(descriptor, parts, at, _DSYNC) == sum(map(len, parts)):
-                return
-        except OSError as error:
-            if error.errno not in _NO_DSYNC:
-                raise
-    _write(descriptor, parts, at)
-    os.fdatasync(descriptor)
 
 
 def _write(descriptor: int, parts: Sequence[bytes], at: int) -> None:

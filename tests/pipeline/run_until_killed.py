@@ -82,7 +82,7 @@ def fail_at(name: str, number: int, when: str) -> None:
     def call(*arguments: Any) -> Any:
         last = next(calls) == number
         if last and when == "halfway":
-            descriptor, data, at = arguments[:3]
+            descriptor, data, at = arguments
             whole = b"".join(data) if isinstance(data, list) else bytes(data)
             write(descriptor, whole[: len(whole) // 2], at)
         if last and when != "after":

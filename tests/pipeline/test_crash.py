@@ -31,9 +31,8 @@ def test_everything_acknowledged_is_stored_after_kills(tmp_path: Path) -> None:
     "failpoint",
     [
         "pwritev:20:halfway",
-        "pwritev:30:before",
         "pwritev:40:after",
-        "fdatasync:3:before",
+        "fdatasync:30:before",
         "pwrite:6:halfway",  # cursors
         "fsync:5:before",  # a new file
         "unlink:2:after",

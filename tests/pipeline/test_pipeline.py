@@ -235,6 +235,29 @@ async def test_a_renamed_exporter_gets_what_the_old_one_missed(on_disk: FileStor
     assert exporter.outputs == {"a": None}
 
 
+async def test_an_exporter_that_was_taken_out_and_put_in_again_ends_with_the_same_records(
+    on_disk: FileStorageSettings, clock: FakeClock
+) -> None:
+    """What it had before comes again, in the versions that it had."""
+    steady, returning, slow = RecordingExporter(), RecordingExporter(), RecordingExporter()
+    slow.away = AWAY
+    together = {"steady": steady, "returning": returning, "slow": slow}
+    for names, line in (("steady returning slow", "span"), ("steady slow", "fact"), ("steady returning slow", "fact")):
+        exporters = {name: together[name] for name in names.split()}
+        async with running(exporters, clock, log=DurableLog(on_disk, clock)) as pipeline:
+            for n in range(10):
+                await send(pipeline, request(f"{line} {n} {names.replace(' ', '-')}"))
+            fed = [one for name, one in exporters.items() if name != "slow"]
+            for one in fed:
+                await one.until(lambda one=one, last=pipeline: one.stored and steady.stored == one.stored)  # type: ignore[misc]
+            await turns()
+    slow.away = None
+    async with running(together, clock, log=DurableLog(on_disk, clock), grace=30):
+        await slow.until(lambda: len(slow.stored) == 10)
+    assert returning.stored == steady.stored == slow.stored
+    assert len(steady.outputs) == 10
+
+
 async def test_bad_items_are_dead_once_however_often_they_are_replayed(
     on_disk: FileStorageSettings, clock: FakeClock
 ) -> None:

@@ -69,6 +69,25 @@ async def test_what_was_delivered_is_not_delivered_again(tmp_path: Path) -> None
         assert store.written_ids == ["a", "b"]
 
 
+async def test_two_that_find_the_same_log_deliver_it_once(tmp_path: Path) -> None:
+    for turn in range(5):
+        lines = [f"span {turn}-{n}" for n in range(20)]
+        await leave(tmp_path / f"worker-{turn + 3}", *lines)
+        async with (
+            looking(tmp_path, tmp_path / "worker-1") as one,
+            looking(tmp_path, tmp_path / "worker-2") as other,
+        ):
+            wanted = {line.removeprefix("span ") for line in lines}
+            finds = [
+                asyncio.create_task(store.until(lambda: wanted <= one.outputs.keys() | other.outputs.keys()))  # noqa: B023
+                for store in (one, other)
+            ]
+            await asyncio.wait(finds, return_when=asyncio.FIRST_COMPLETED)
+            for find in finds:
+                find.cancel()
+        assert sorted(one.written_ids + other.written_ids) == sorted(wanted)
+
+
 async def test_a_worker_whose_folder_is_taken_uses_another(tmp_path: Path) -> None:
     assert folder_of(tmp_path, 2, workers=3) == tmp_path / "worker-2"
     async with opened(FileStorageSettings(directory=tmp_path / "worker-2")):
