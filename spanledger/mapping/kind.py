@@ -63,6 +63,8 @@ def kind_of(span: Facts) -> str | None:
             if kind is not None:
                 if kind == CHAIN and span.operation == "response" and span.usage_input is not None:
                     return LLM  # the OpenAI Agents aggregator, where it is the only span with usage
+                if kind == WEAK_CHAIN and (found := _infer(span)) in (LLM, EMBED):
+                    return found  # Logfire's spans of clients before they told their operation
                 if kind == PASS and span.operation == "get_thread_run" and span.usage_input is not None:
                     return AGENT  # the poll that saw an Azure agent's run end: its usage stands nowhere else
                 return kind

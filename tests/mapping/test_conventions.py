@@ -57,6 +57,17 @@ def test_kinds_that_no_operation_tells(key: str, value: str, kind: str) -> None:
     assert only_run(span({key: value})).type == kind
 
 
+def test_a_streamed_call_of_logfire_that_tells_no_operation() -> None:
+    request = {"request_data": '{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}'}
+    usage = {"gen_ai.usage.input_tokens": 56, "gen_ai.usage.output_tokens": 5}
+    ledger = Ledger(
+        span({**request, "logfire.span_type": "span"}, name="Chat Completion with 'gpt-4o'", scope="logfire.openai"),
+        span({**request, **usage, "logfire.span_type": "log"}, id=2, parent=1, scope="logfire.openai", start=1.0),
+    )
+    assert ledger.billed() == {1: (56, 5)}
+    assert not ledger.has(2)
+
+
 @pytest.mark.parametrize("kind", ["tool_call", "chat_client"])
 def test_spring_calls_the_operation_of_all_its_spans_framework(kind: str) -> None:
     run = only_run(span({"gen_ai.operation.name": "framework", "spring.ai.kind": kind}))
