@@ -49,14 +49,14 @@ CASES = (
     Case(spans=1, target="durable log"),
     Case(target="embedded ClickHouse"),
 )
+OURS = "spanledger"
 BESIDE_PEERS = (Case(target=serving.SINK), Case(spans=10, target=serving.SINK), Case(spans=1, target=serving.SINK))
-BESIDE_PHOENIX = Case(spans=50, target="SQLite")
-"""The only peer that takes milliseconds for a span: a few hundred of them are enough."""
+BESIDE_PHOENIX = {OURS: Case(spans=50, target="embedded ClickHouse"), "Phoenix": Case(spans=50, target="SQLite")}
+"""The only peer that takes milliseconds for a span: a few hundred of them are enough. Both store what they are sent."""
 _PHOENIX_SPANS = 200
 FLAT = (1, 10, 50, 512, 5000)
 """Spans of a request. 5,000 of the larger ones are more than gRPC takes, so these go over HTTP."""
 
-OURS = "spanledger"
 _MORE = {"B": 2, "C": 8}
 """Small spans cost so little that more of them are needed to measure anything."""
 _series = itertools.count(1)
@@ -148,12 +148,15 @@ def _measure_phoenix(
     missing: dict[str, str],
 ) -> None:
     try:
-        with peers.phoenix(folder) as subject:
-            serving.cpu_under_load(subject, MIXES["A"](1, 8, next(_series)).bodies, "gRPC", False)
+        with peers.phoenix(folder) as phoenix, serving.spanledger(BESIDE_PHOENIX[OURS].target) as spanledger:
+            for subject in (phoenix, spanledger):
+                serving.cpu_under_load(subject, MIXES["A"](1, 8, next(_series)).bodies, "gRPC", False)
             for name in names:
-                mix = MIXES[name](_PHOENIX_SPANS // BESIDE_PHOENIX.spans, BESIDE_PHOENIX.spans, next(_series))
-                taken.setdefault(("Phoenix", str(BESIDE_PHOENIX), name), []).append(_cost(subject, mix, BESIDE_PHOENIX))
-            resident["Phoenix"] = [serving.resident_mib(subject.pid)]
+                for subject, peer in ((phoenix, "Phoenix"), (spanledger, OURS)):
+                    case = BESIDE_PHOENIX[peer]
+                    mix = MIXES[name](_PHOENIX_SPANS // case.spans, case.spans, next(_series))
+                    taken.setdefault((peer, str(case), name), []).append(_cost(subject, mix, case))
+            resident["Phoenix"] = [serving.resident_mib(phoenix.pid)]
     except (peers.Missing, TimeoutError) as reason:
         missing["Phoenix"] = str(reason)
 

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 from dataclasses import asdict
+from operator import truediv
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,7 +46,7 @@ def measure_stages(names: list[str], requests: int, spans: int, rounds: int) -> 
             **_about(mix),
             "us_per_span": {stage: round(value, 2) for stage, value in cost.items()},
             "share": {stage: round(cost[stage] / ours, 2) for stage in ("decode", "map", "encode")},
-            "decode_to_walk": round(cost["decode"] / cost["walk"], 3),
+            "decode_to_walk": round(median(map(truediv, taken[name, "decode"], taken[name, "walk"])), 3),
         }
     return found
 
@@ -63,7 +64,9 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=8, help="requests of each mix for the stages")
     parser.add_argument("--spans", type=int, default=512, help="spans of each of these requests")
     parser.add_argument("--sent", type=int, default=4096, help="spans that a process is sent in each case")
-    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds; medians are told")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="interleaved rounds, of stages three times as many; medians are told"
+    )
     parser.add_argument("--turns", type=int, default=4, help="of each process when durability is measured")
     parser.add_argument("--mix", action="append", choices=MIXES, help="only this mix; may be repeated")
     parser.add_argument("--part", action="append", choices=PARTS, help="of the processes only this; may be repeated")
@@ -90,7 +93,7 @@ def main() -> None:
         "load": round(os.getloadavg()[0], 2),
     }
     print(", ".join(f"{key} {value}" for key, value in result.items()), end="\n\n")
-    result["stages"] = measure_stages(names, options.requests, options.spans, options.rounds)
+    result["stages"] = measure_stages(names, options.requests, options.spans, 3 * options.rounds)
     tables.print_stages(result["stages"])
     if "processes" in parts:
         result["processes"] = list(processes.measure_cases(names, options.sent, options.rounds))

@@ -52,9 +52,9 @@ def figures(result: dict[str, Any], names: list[str]) -> list[Figure]:
         for name, most in most_of.items():
             if name in names:
                 label = f"to {peer}, {case.spans} spans a request, mix {name}"
-                found.append(Figure(label, _ratio(beside, peer, case, name), most, _why(beside, peer)))
+                found.append(Figure(label, _ratio(beside, peer, case, case, name), most, _why(beside, peer)))
     for name in names:
-        ratio = _to_phoenix(result, name)
+        ratio = _ratio(beside, "Phoenix", BESIDE_PHOENIX[OURS], BESIDE_PHOENIX["Phoenix"], name)
         found.append(Figure(f"to Phoenix, mix {name}", ratio, PHOENIX_AT_MOST, _why(beside, "Phoenix")))
     soaked = result.get("soak")
     found.append(
@@ -72,21 +72,11 @@ def figures(result: dict[str, Any], names: list[str]) -> list[Figure]:
     return found
 
 
-def _ratio(beside: dict[str, Any], peer: str, case: Case, name: str) -> float | None:
+def _ratio(beside: dict[str, Any], peer: str, ours: Case, theirs: Case, name: str) -> float | None:
     costs = beside.get("us_per_span", {})
     if peer not in costs or OURS not in costs:
         return None
-    return round(float(costs[OURS][str(case)][name]) / float(costs[peer][str(case)][name]), 3)
-
-
-def _to_phoenix(result: dict[str, Any], name: str) -> float | None:
-    """Against spanledger with the embedded ClickHouse, which stores everything too."""
-    theirs = result.get("peers", {}).get("us_per_span", {}).get("Phoenix")
-    stored = str(Case(target="embedded ClickHouse"))
-    ours = [e["us_per_span"] for e in result.get("processes", ()) if e.get("mix") == name and e["case"] == stored]
-    if not theirs or not ours:
-        return None
-    return round(float(ours[0]) / float(theirs[str(BESIDE_PHOENIX)][name]), 4)
+    return round(float(costs[OURS][str(ours)][name]) / float(costs[peer][str(theirs)][name]), 3)
 
 
 def _why(beside: dict[str, Any], peer: str) -> str:
