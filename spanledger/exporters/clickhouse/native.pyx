@@ -8,7 +8,7 @@ its type and its values one after the other. The bytes are those that the driver
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cdef extern from "Python.h":
@@ -22,6 +22,7 @@ cdef enum Kind:
     UUID
     INT64
     UINT64
+    UINT32
     FLOAT64
     BYTE
     LOW_CARDINALITY  # of text
@@ -34,6 +35,7 @@ cdef dict SCALARS = {
     "Int64": INT64,
     "DateTime64(9, 'UTC')": INT64,
     "UInt64": UINT64,
+    "UInt32": UINT32,
     "Float64": FLOAT64,
     "Bool": BYTE,
     "UInt8": BYTE,
@@ -152,9 +154,10 @@ cdef class Type:
         return 0
 
     cdef int write_fixed(self, list values, Buffer to) except -1:
-        cdef Py_ssize_t size = 16 if self.kind == UUID else 1 if self.kind == BYTE else 8
+        cdef Py_ssize_t size = 16 if self.kind == UUID else 1 if self.kind == BYTE else 4 if self.kind == UINT32 else 8
         cdef char* place = to.more(size * len(values))
         cdef uint64_t natural
+        cdef uint32_t small
         cdef int64_t whole
         cdef double real
         for value in values:
@@ -162,6 +165,9 @@ cdef class Type:
                 memset(place, 0, size)
             elif self.kind == UUID:
                 write_uuid(<str?>value, place)
+            elif self.kind == UINT32:
+                small = value
+                memcpy(place, &small, 4)
             elif self.kind == UINT64:
                 natural = value
                 memcpy(place, &natural, 8)
