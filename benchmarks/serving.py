@@ -168,11 +168,8 @@ def resident_mib(pid: int) -> float:
     return int(found[1]) / 1024
 
 
-def cpu_under_load(
-    subject: Subject, bodies: list[bytes], protocol: str, compressed: bool, *, waits: bool = True
-) -> float:
-    """CPU seconds that the subject takes to receive the bodies and, where one waits for it, to deliver what is in
-    them."""
+def cpu_under_load(subject: Subject, bodies: list[bytes], protocol: str, compressed: bool) -> float:
+    """CPU seconds that the subject takes to receive the bodies and to deliver what is in them."""
     sent = [gzip.compress(body, 6) for body in bodies] if compressed and protocol == "HTTP" else bodies
     send = _by_grpc if protocol == "gRPC" else _by_http
     before = cpu_of_tree(subject.pid)
@@ -191,8 +188,7 @@ def cpu_under_load(
         sender.join()
     if problems:
         raise problems[0]
-    if waits:
-        until(subject.is_done, 600)
+    until(subject.is_done, 600)
     return cpu_of_tree(subject.pid) - before
 
 
