@@ -13,8 +13,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.serving import Serving, serving, span_body
 from tests.workers.senders import PatientSender
+
+pytestmark = pytest.mark.timeout(300)  # processes start and end many times, which takes long on a busy machine
 
 CONFIG = """\
 receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:0"}, http: {endpoint: "127.0.0.1:0"}}}}
