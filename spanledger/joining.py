@@ -66,7 +66,7 @@ class Joining(Exporter):
         if ends:
             try:
                 starts = await self._halves(ends, is_start)
-            except StoreUnavailable as error:
+            except SpanledgerError as error:  # not even what can never work loses a record
                 return WriteResult(retry=str(error))
             if starts:
                 records = list(records)
