@@ -20,7 +20,7 @@ from payloads import MIXES
 AT_LEAST = 0.85
 CONNECTIONS = {512: 16, 1: 64}
 """By spans a request."""
-_TURN = {512: 64, 1: 2000}
+_TURN = {512: 32, 1: 1000}
 """Requests a turn, by spans a request."""
 
 

@@ -112,6 +112,7 @@ def test_workers_share_the_ports_and_a_dead_one_is_started_again(tmp_path: Path)
         process.process.wait()
 
 
+@pytest.mark.timeout(180)  # a dozen processes start one after the other, two seconds of CPU each
 def test_no_request_is_lost_while_the_workers_are_replaced(tmp_path: Path) -> None:
     process = supervised(tmp_path)
     try:
