@@ -67,6 +67,12 @@ class _Bucket:
             one.started_at < view.ended_at and view.started_at < one.ended_at for one in self.views.values()
         )
 
+    def _meets(self, view: _View) -> bool:
+        """Whether another is at work at the same time. Calls come in order, mostly."""
+        return view.started_at < self.latest and any(
+            one.started_at < view.ended_at and view.started_at < one.ended_at for one in self.views.values()
+        )
+
     def put(self, run_id: str, view: _View | None) -> set[str]:
         """Replace a view; the traces of those whose billing changes with it."""
         held = self.views.get(run_id)
