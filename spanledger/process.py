@@ -14,7 +14,7 @@ from typing import Any, Final
 from spanledger.config import Config
 from spanledger.errors import SpanledgerError
 from spanledger.receiver.wire import COMPILED
-from spanledger.service import Service, calm_collector
+from spanledger.service import Service, calm_allocator, calm_collector
 from spanledger.telemetry.systemd import notify
 from spanledger.workers.link import WorkerEnd
 from spanledger.workers.reloading import Reloading, watch
@@ -52,6 +52,7 @@ async def serve(
     for number in (SIGTERM, SIGINT):
         loop.add_signal_handler(number, ask)
     loop.add_signal_handler(SIGHUP, changed.set)
+    calm_allocator()
     service = Service(config, worker=worker)
     if supervisor is not None:
         reporting = asyncio.create_task(supervisor.run(service.report))

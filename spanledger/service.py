@@ -7,9 +7,11 @@ has somewhere to go. Stop: not ready, receivers, pipeline, API, health check.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -658,6 +660,20 @@ def event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
 def _memory(config: Config) -> tuple[int, int | None]:
     """What receivers are told of the memory."""
     return in_flight_bytes(config), memory_limit(config)
+
+
+def calm_allocator() -> None:
+    """Let glibc give back what requests took. By default each thread that decodes or maps a large body has a heap of
+    its own, and after the first body of some megabytes all further ones come out of these heaps, where what the
+    mapping remembers stands between them: a seventh of resident memory after 100,000 spans."""
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 1)  # one is enough where one thread at a time runs Python
+        libc.mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
+
+
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+"""Of glibc's malloc.h."""
 
 
 def calm_collector() -> None:

@@ -27,7 +27,7 @@ from spanledger.model.ids import uuid8
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
-_MAX_CALLS = 50_000
+_MAX_CALLS = 10_000
 _MAX_RESULT_BYTES = 32 * 1024 * 1024
 _LONGEST_ID = 512
 """Characters; providers' ids have up to 64, and what is remembered by the thousand must be bounded."""

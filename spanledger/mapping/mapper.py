@@ -64,7 +64,7 @@ class MemoryLimits:
 
     max_items: int = 50_000
     max_items_per_trace: int = 4_096
-    max_bytes: int = 64 * 1024 * 1024
+    max_bytes: int = 32 * 1024 * 1024
     max_age_ns: int = 15 * 60 * 1_000_000_000
 
 

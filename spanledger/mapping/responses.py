@@ -22,7 +22,8 @@ MOST_VIEWS = 3
 _SHORTEST_ID = 16
 """Ollama draws its ids from chatcmpl-0 to chatcmpl-998; what providers make themselves is 20 characters and longer."""
 
-_MAX_RESPONSES = 100_000
+_MAX_RESPONSES = 10_000
+"""About 4 MB. Views of one call come within seconds of each other."""
 
 Claim = tuple[bool, int, int, str]
 

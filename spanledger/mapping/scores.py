@@ -59,7 +59,7 @@ def evaluation_score(project_id: str, trace_id: str, span_id: str, event: Event)
 class ScoredResponses:
     """Evaluations that name a response and no span, and the span of that response, whichever comes first."""
 
-    def __init__(self, limit: int = 50_000) -> None:
+    def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
         self._spans: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
         self._waiting: OrderedDict[tuple[str, str], dict[str, Score]] = OrderedDict()

@@ -14,7 +14,7 @@ from spanledger.mapping.messages.jsontext import dump
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
-_MAX_TOOLS = 50_000
+_MAX_TOOLS = 10_000
 _MOST_ALIKE = 256
 """Spans remembered of one tool with the same arguments."""
 _LONGEST = 4_096

@@ -20,7 +20,8 @@ from spanledger.mapping.sizes import size_of
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
-_MAX_BUCKETS = 50_000
+_MAX_BUCKETS = 10_000
+"""About 6 MB."""
 _MOST_ALIKE = 32
 """Calls of one bucket that are compared; more of them are a load test, not two views of a call."""
 
@@ -60,12 +61,6 @@ class _Bucket:
         """Run id → view."""
         self.repeated: dict[str, str] = {}
         """Run id → run id of the one that it repeats."""
-
-    def _meets(self, view: _View) -> bool:
-        """Whether another is at work at the same time. Calls come in order, mostly."""
-        return view.started_at < self.latest and any(
-            one.started_at < view.ended_at and view.started_at < one.ended_at for one in self.views.values()
-        )
 
     def _meets(self, view: _View) -> bool:
         """Whether another is at work at the same time. Calls come in order, mostly."""
