@@ -67,7 +67,7 @@ def put_back(run: Run, span: Facts) -> None:
         for name, value in (getattr(span, slot) or {}).items():
             run.attributes.setdefault(prefix + name, value)
     facts = vars(span)
-    for slot in [slot for slot in facts if slot in unshown]:
+    for slot in [slot for slot in facts if slot in unshown] if not facts.keys().isdisjoint(unshown) else ():
         key, value = unshown[slot], facts[slot]
         if value != run.name:
             run.attributes.setdefault(key, _without_query(value) if slot == "api_base" else value)

@@ -53,6 +53,7 @@ _NESTED = (
     "options",
     "kwargs",
 )
+_NESTED_KEYS = frozenset(_NESTED)
 _BODY_KEYS = ("messages", "input", "contents", "prompt", "model", "modelId")
 
 
@@ -98,7 +99,7 @@ def params_of(span: Facts, request: Value) -> dict[str, Value]:
         document = parse_json(span.meta_document)[1]  # the request but for its messages
         if isinstance(document, dict):
             _add(found, document)
-    if span.meta is not None:
+    if span.meta is not None and not _LANGCHAIN_PARAMETERS.isdisjoint(span.meta):
         _add(found, {key[3:]: value for key, value in span.meta.items() if key in _LANGCHAIN_PARAMETERS})
     effort = found.get("reasoning")
     if isinstance(effort, dict) and "reasoning_effort" not in found and text(effort.get("effort")):
@@ -126,7 +127,7 @@ def _add(found: dict[str, Value], document: Mapping[str, Any]) -> None:
             found[name] = string_list(value)
         else:
             found[name] = value
-    for key in _NESTED:
+    for key in _NESTED if not _NESTED_KEYS.isdisjoint(document) else ():
         nested = document.get(key)
         if isinstance(nested, dict):
             _add(found, nested)

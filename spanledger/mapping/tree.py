@@ -98,7 +98,7 @@ class _Node:
     def part(self) -> None:
         """Let go of all other nodes. They hold each other in circles: left to the garbage collector, which comes
         rarely, evicted traces would stay in memory for long."""
-        del self.parent, self.children, self.billed_calls, self.root, self.outer, self.around, self.donor, self.stating
+        del self.children, self.billed_calls, self.root, self.stating  # the others lead upwards alone
 
 
 _NOBODY: Mapping[str, _Node] = {}
@@ -445,8 +445,14 @@ def _calls_tools(node: _Node) -> bool:
 
 def _unanimous(nodes: Mapping[str, _Node], name: str) -> str | None:
     """The one value of a context fact in the trace, when all who state it agree."""
-    found = {value for node in nodes.values() if (value := getattr(node.draft.context, name)) is not None}
-    return found.pop() if len(found) == 1 else None
+    found: str | None = None
+    for node in nodes.values():
+        value = getattr(node.draft.context, name)
+        if value is not None and value != found:
+            if found is not None:
+                return None
+            found = value
+    return found
 
 
 def _inherit(run: Run, node: _Node, only: Mapping[str, str | None]) -> None:

@@ -8,7 +8,7 @@ everything but a placeholder. All functions are pure, linear in the messages, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spanledger.mapping.messages.jsontext import dump
@@ -224,7 +224,7 @@ def _paired(calls: Sequence[Part], results: Sequence[Message]) -> list[Message]:
     return told
 
 
-def _parts_of_tools(messages: Sequence[Message]) -> Iterator[Part]:
-    for message in messages:
-        if message["role"] == "tool":
-            yield from message["parts"]
+def _parts_of_tools(messages: Sequence[Message]) -> list[Part]:
+    if "tool" not in [message["role"] for message in messages]:  # most conversations
+        return []
+    return [part for message in messages if message["role"] == "tool" for part in message["parts"]]

@@ -234,6 +234,8 @@ def tool_definitions(value: Value, *, warnings: list[str], key: str) -> list[dic
 
 def split_definitions(messages: list[Message]) -> tuple[list[Message], list[dict[str, Any]]]:
     """Messages, and the tools that LangGraph's instrumentations put among them as results of tools."""
+    if "tool" not in [message["role"] for message in messages]:
+        return messages, []
     kept: list[Message] = []
     found: list[dict[str, Any]] = []
     for message in messages:
