@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spanledger.model.records import Record
 
@@ -40,6 +40,16 @@ class WriteResult:
     rejected: Sequence[Rejection] = field(default=())
     refused: str | None = None
     stored: Sequence[int] = field(default=())
+
+    def placed(self, places: Sequence[int]) -> WriteResult:
+        """The same answer to a caller whose records at `places` were the batch."""
+        if not self.rejected and not self.stored:
+            return self
+        return replace(
+            self,
+            rejected=tuple(Rejection(places[rejection.index], rejection.reason) for rejection in self.rejected),
+            stored=tuple(places[at] for at in self.stored),
+        )
 
 
 WRITTEN = WriteResult()

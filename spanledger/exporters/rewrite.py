@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from spanledger.exporters.base import WRITTEN, Deleted, Exporter, Rejection, WriteResult
+from spanledger.exporters.base import WRITTEN, Deleted, Exporter, WriteResult
 from spanledger.model.records import Record
 
 _log = logging.getLogger(__name__)
@@ -44,11 +44,7 @@ class Rewrite(Exporter):
                 places.append(place)
         if not kept:
             return WRITTEN
-        result = await self._exporter.write(kept, token)
-        if not result.rejected:
-            return result
-        rejected = [Rejection(places[rejection.index], rejection.reason) for rejection in result.rejected]
-        return WriteResult(result.retry, result.retry_after, rejected)
+        return (await self._exporter.write(kept, token)).placed(places)
 
     async def deleted(self, since_ns: int) -> Sequence[Deleted]:
         """See `Exporter.deleted`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spanledger.exporters.base import WRITTEN, Deleted, Exporter, Rejection, WriteResult
+from spanledger.exporters.base import WRITTEN, Deleted, Exporter, WriteResult
 from spanledger.model.records import Record
 
 
@@ -26,11 +26,7 @@ class Select(Exporter):
         places = [place for place, record in enumerate(records) if record.record in self._kinds]
         if not places:
             return WRITTEN
-        result = await self._exporter.write([records[place] for place in places], token)
-        if not result.rejected:
-            return result
-        rejected = [Rejection(places[rejection.index], rejection.reason) for rejection in result.rejected]
-        return WriteResult(result.retry, result.retry_after, rejected)
+        return (await self._exporter.write([records[place] for place in places], token)).placed(places)
 
     async def deleted(self, since_ns: int) -> Sequence[Deleted]:
         """See `Exporter.deleted`."""

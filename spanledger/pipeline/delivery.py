@@ -328,8 +328,9 @@ class Delivery(Generic[Item]):
                     await self._bisect(records, describe(result))
                     return
                 if result.stored:
-                    self._written += len(result.stored)
-                    records = [one for at, one in enumerate(records) if at not in set(result.stored)]
+                    stored = frozenset(result.stored)
+                    self._written += len(stored)
+                    records = [one for at, one in enumerate(records) if at not in stored]
                     token = self._cargo.token(records)
                 if result.refused is not None:
                     self._last_error = result.refused
