@@ -100,6 +100,17 @@ def value(expression: str) -> Any:
         ("Hex(1.0)", "3ff0000000000000"),
         ('SHA256("a")', "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),
         ('FNV("hello")', -6615550055289275125),
+        ('XXH3("abc")', "78af5f94892f3950"),
+        ('XXH128("abc")', "06b05ab6733a618578af5f94892f3950"),
+        (
+            'UserAgent("curl/7.81.0")',
+            {
+                "user_agent.original": "curl/7.81.0",
+                "user_agent.name": "curl",
+                "user_agent.version": "7.81.0",
+            },
+        ),
+        ('UserAgent("what")["user_agent.name"]', "Other"),
         ('Format("%s has %03d (%.1f%%)", ["x", 7, 2.5])', "x has 007 (2.5%)"),
         ('Trim("  a ")', "a"),
         ('TrimPrefix("pre-a", "pre-")', "a"),

@@ -9,6 +9,9 @@ import re
 import struct
 from typing import Any, Final
 
+import ua_parser
+import xxhash
+
 from spanledger.processors.ottl.arguments import Converter, Parameter, parameters
 from spanledger.processors.ottl.errors import OttlError
 from spanledger.processors.ottl.grok import grok
@@ -160,6 +163,18 @@ def _hex(value: Value) -> str:
     return _raw(value).hex()
 
 
+def _user_agent(value: Value) -> dict[str, str]:
+    """Name and version by the patterns of uap-core, which uap-go reads too."""
+    original = text(value)
+    found = ua_parser.parse_user_agent(original)
+    named = {"user_agent.original": original, "user_agent.name": "Other", "user_agent.version": ""}
+    if found is not None:
+        parts = (found.major, found.minor, found.patch, found.patch_minor)
+        named["user_agent.name"] = found.family
+        named["user_agent.version"] = ".".join(part for part in parts if part)
+    return named
+
+
 TEXTS: Final[dict[str, Converter]] = {
     "Concat": Converter(parameters("values", "delimiter"), _concat),
     "ConvertCase": Converter(parameters("target", "toCase"), _convert_case),
@@ -195,4 +210,7 @@ TEXTS: Final[dict[str, Converter]] = {
     "Trim": Converter(parameters("target", "replacement?"), _trim),
     "TrimPrefix": Converter(parameters("value", "prefix"), lambda value, end: text(value).removeprefix(text(end))),
     "TrimSuffix": Converter(parameters("value", "suffix"), lambda value, end: text(value).removesuffix(text(end))),
+    "UserAgent": Converter(parameters("value"), _user_agent),
+    "XXH128": Converter(parameters("value"), lambda value: xxhash.xxh3_128_hexdigest(_raw(value))),
+    "XXH3": Converter(parameters("value"), lambda value: xxhash.xxh3_64_hexdigest(_raw(value))),
 }
