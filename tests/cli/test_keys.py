@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import aiohttp
 import pytest
 from click.testing import CliRunner
 
@@ -16,13 +15,8 @@ from spanledger.access.keys import digest
 from spanledger.access.projects import Projects
 from spanledger.access.settings import ProjectsSettings
 from spanledger.cli import main
-from spanledger.config import Kind, load_config
-from spanledger.config.ids import parse_id
-from spanledger.exporters.clickhouse.admin import ClickHouseAdmin
-from spanledger.exporters.clickhouse.settings import ClickHouseSettings
-from spanledger.exporters.keys import StoredKey
-from spanledger.service import Service
-from tests.cli.serving import span_body
+from tests.cli.serving import serving, span_body
+from tests.cli.test_serve import address_of, post, until
 
 
 async def test_the_entry_knows_the_keys_and_holds_none() -> None:
@@ -63,45 +57,32 @@ service:
 """
 
 
-def test_keys_of_a_store_are_added_listed_and_revoked(tmp_path: Path) -> None:
+@pytest.fixture
+def configured(tmp_path: Path) -> Path:
     file = tmp_path / "spanledger.yaml"
     file.write_text(CONFIG.format(folder=tmp_path))
+    return file
 
-    def keys(*arguments: str) -> str:
-        command = [sys.executable, "-m", "spanledger", "keys", *arguments, "--config", str(file)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    key = keys("add", "shop", "--role", "private", "--note", "back office")
-    (made,) = json.loads(keys("ls", "--json"))
+def keys(configured: Path, *arguments: str) -> str:
+    """In a process of its own: one process opens one embedded store."""
+    command = [sys.executable, "-m", "spanledger", "keys", *arguments, "--config", str(configured)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_keys_of_a_store_are_added_listed_and_revoked(configured: Path) -> None:
+    key = keys(configured, "add", "shop", "--role", "private", "--note", "back office")
+    (made,) = json.loads(keys(configured, "ls", "--json"))
     assert (made["digest"], made["role"], made["project_id"]) == (digest(key).hex(), "private", "shop")
-    assert key not in keys("ls")
-    assert keys("revoke", made["digest"][:12]) == f"revoked {made['digest'][:12]} of project shop"
-    assert "revoked" in keys("ls", "--project", "shop")
+    assert key not in keys(configured, "ls")
+    assert keys(configured, "revoke", made["digest"][:12]) == f"revoked {made['digest'][:12]} of project shop"
+    assert "revoked" in keys(configured, "ls", "--project", "shop")
 
 
-async def test_a_key_of_the_store_opens_the_receiver(tmp_path: Path) -> None:
-    file = tmp_path / "spanledger.yaml"
-    file.write_text(CONFIG.format(folder=tmp_path))
-    config = load_config([file], env={})
-    service = Service(config)
-    await service.start()
-    try:
-        settings = config.components[Kind.EXPORTERS][parse_id("clickhouse")]
-        assert isinstance(settings, ClickHouseSettings)
-        admin = ClickHouseAdmin(settings)
-        await admin.start()
-        stored = StoredKey(project_id="shop", digest=digest("key of shop").hex(), role="public", changed_ns=1)
-        await admin.save_key(stored)
-        await admin.close()
-        assert await service.authenticator("projects").look_at_store()
-        url = service.endpoints()["otlp over HTTP"] + "/v1/traces"
-        found = []
-        async with aiohttp.ClientSession() as session:
-            for key in ("key of shop", "key of bank"):
-                headers = {"Content-Type": "application/json", "x-api-key": key}
-                body = span_body("00f067aa0ba902b7", "gpt-4o")
-                async with session.post(url, data=body, headers=headers) as answer:
-                    found.append(answer.status)
-        assert found == [200, 401]
-    finally:
-        await service.stop(0)
+def test_a_key_of_the_store_opens_the_receiver(configured: Path, tmp_path: Path) -> None:
+    key = keys(configured, "add", "shop")
+    body = span_body("00f067aa0ba902b7", "gpt-4o")
+    with serving(tmp_path, arguments=("--config", str(configured))) as process:
+        url = f"http://{address_of(process, 'otlp over HTTP')}/v1/traces"
+        until(lambda: post(url, body, {"x-api-key": key}) == 200)
+        assert post(url, body, {"x-api-key": "key of bank"}) == 401

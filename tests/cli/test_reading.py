@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -143,6 +143,15 @@ async def test_tail_once_shows_the_newest_last(ledger: Ledger, server: ApiServer
     assert all("1,000 → 20" in line and "$0.5" in line and line.endswith("ada") for line in shown[1:])
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What a shell runs in the background ignores SIGINT, and hands that down to everything it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 async def test_tail_shows_what_arrives_until_it_is_interrupted(ledger: Ledger, server: ApiServer) -> None:
     await ledger.write(call(10, name="was there"))
     process = await asyncio.create_subprocess_exec(
