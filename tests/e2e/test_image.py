@@ -19,7 +19,8 @@ import pytest
 from tests.cli.serving import span_body
 from tests.e2e.applications import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+# One process: it builds once, and two builds in one checkout would meet in its build folder.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900), pytest.mark.xdist_group("image")]
 
 NOBODY = 65534
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
