@@ -22,8 +22,9 @@ MOST_VIEWS = 3
 _SHORTEST_ID = 16
 """Ollama draws its ids from chatcmpl-0 to chatcmpl-998; what providers make themselves is 20 characters and longer."""
 
-_MAX_RESPONSES = 10_000
-"""About 4 MB. Views of one call come within seconds of each other."""
+_MAX_RESPONSES = 50_000
+"""About 20 MB when full. Views of one call come within seconds of each other, but for a sender that must try again:
+minutes of a worker's calls, and hours of most applications'."""
 
 Claim = tuple[bool, int, int, str]
 
