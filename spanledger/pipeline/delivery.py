@@ -305,15 +305,25 @@ class Delivery(Generic[Item]):
     async def _erase_deleted(self, doomed: Doomed[Item], records: Sequence[Item]) -> None:
         """Return once nothing of a batch that was written is in the store that had been deleted."""
         backoff = Backoff(self._settings.retry, self._random)
-        while True:
-            try:
-                await doomed.taken_out(records)
-            except (*_AWAY, SpanledgerError) as error:
-                delay = backoff.delay(None)
-                self._failed(f"exporter {self.name} cannot look for deletions; again in {delay:.1f} s", describe(error))
-                await self._pause(delay, may_be_cut=True)
-            else:
-                return
+        failing = False
+        try:
+            while True:
+                try:
+                    await doomed.taken_out(records)
+                    break
+                except (*_AWAY, SpanledgerError) as error:
+                    if not failing:
+                        failing = True
+                        self._retrying += 1
+                    self._retries += 1
+                    delay, why = backoff.delay(None), describe(error)
+                    self._failed(f"exporter {self.name} cannot look for deletions; again in {delay:.1f} s", why)
+                    await self._pause(delay, may_be_cut=True)
+        finally:
+            if failing:
+                self._retrying -= 1
+        if failing:
+            self._recovered()
 
     # Attempts.
 

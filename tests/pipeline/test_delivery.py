@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from spanledger.errors import SchemaError, StoreUnavailable
-from spanledger.exporters.base import WriteResult
+from spanledger.exporters.base import Deleted, WriteResult
 from spanledger.pipeline import DeliverySettings, MemoryLog
 from spanledger.pipeline.status import ExporterState
 from tests.pipeline.doubles import (
@@ -327,3 +327,27 @@ async def test_the_status_tells_the_state_the_lag_and_the_age(clock: FakeClock) 
         assert (status.lag, status.cursor, status.in_flight, status.buffered_bytes) == (0, 2, 0, 0)
         assert status.oldest_age == 0
         assert status.last_error is None
+
+
+async def test_a_store_that_cannot_be_asked_for_deletions_is_told_as_being_retried(clock: FakeClock) -> None:
+    class Forgetful(RecordingExporter):
+        silent = True
+
+        async def deleted(self, since_ns: int) -> Sequence[Deleted]:
+            self._notify()
+            if self.silent:
+                raise StoreUnavailable("timed out")
+            return ()
+
+    exporter = Forgetful()
+    async with running(exporter, clock) as pipeline:
+        await send(pipeline, request("span a"))
+        await exporter.until(lambda: bool(exporter.stored))
+        await clock.armed()
+        status = pipeline.status().exporters["store"]
+        assert (status.state, status.last_error) == (ExporterState.RETRYING, "StoreUnavailable: timed out")
+        exporter.silent = False
+        await clock.advance_to_next()
+        await pipeline.drained()
+        status = pipeline.status().exporters["store"]
+        assert (status.state, status.last_error, status.lag) == (ExporterState.RUNNING, None, 0)
