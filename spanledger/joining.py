@@ -62,7 +62,7 @@ class Joining(Exporter):
 
     async def write(self, records: Sequence[Record], token: str) -> WriteResult:
         """See `Exporter.write`."""
-        ends = {(run.project_id, run.run_id): place for place, run in _lunary(records) if is_end(run)}
+        ends = {(run.project_id, run.run_id): (place, run) for place, run in _lunary(records) if is_end(run)}
         if ends:
             try:
                 starts = await self._halves(ends, is_start)
@@ -71,9 +71,8 @@ class Joining(Exporter):
             if starts:
                 records = list(records)
                 for key, start in starts.items():
-                    end = records[ends[key]]
-                    assert isinstance(end, Run)  # noqa: S101 - found above
-                    records[ends[key]] = joined(start, end, self._prices)
+                    place, end = ends[key]
+                    records[place] = joined(start, end, self._prices)
                 self.joined += len(starts)
                 # Another batch than what the store may have seen under this token.
                 token = f"{token} with {len(starts)} starts"

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.serving import span_body
-from tests.e2e.applications import ROOT
+from tests.e2e.applications import ROOT, cannot
 
 # One process: it builds once, and two builds in one checkout would meet in its build folder.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900), pytest.mark.xdist_group("image")]
@@ -28,11 +28,11 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 def python_for_all() -> str:
     """A Python that a user without rights can run; one below /root cannot be. In the image it is /usr/local's."""
-    for candidate in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"):
-        base = Path(candidate).resolve()
-        if base.exists() and all(folder.stat().st_mode & 0o001 for folder in base.parents):
-            return str(base)
-    pytest.skip("every Python of this machine is out of reach for other users")
+    bases = [Path(candidate).resolve() for candidate in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3")]
+    usable = [base for base in bases if base.exists() and all(one.stat().st_mode & 0o001 for one in base.parents)]
+    if not usable:
+        cannot("every Python of this machine is out of reach for other users")
+    return str(usable[0])
 
 
 @pytest.fixture(scope="module")

