@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +40,9 @@ _BACKLOG: Final = 1024
 """Connections that the kernel holds until they are accepted: bursts of reconnecting senders are larger than 100."""
 _RATE_GRACE: Final = 10.0
 """Seconds at the start of a body in which its pace does not count."""
+_LINGER: Final = 0.25
+"""Seconds that connections have to bring one more request when the server stops: what was opened just before is
+answered, not cut off."""
 _SHUTDOWN_STEP: Final = 0.25
 """Seconds that aiohttp is given to write what is already answered."""
 
@@ -106,7 +110,8 @@ class HttpServer:
         self.address = address_of(sockets[0])
 
     async def stop(self, grace_seconds: float) -> None:
-        """Take no new requests; let those in flight finish within the grace; close all connections."""
+        """Take no new connections; let those that stand bring one last request, and what is in flight finish, within
+        the grace; close all connections."""
         self._stopping = True
         for listener in self._listeners:
             listener.close()
@@ -114,14 +119,13 @@ class HttpServer:
             remove_socket(self._path)
         if self._server is None:
             return
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):
+                await self._connections.wait_for_none(_LINGER)
                 await self._idle.wait()
-        except TimeoutError:
-            pass
         self._server.pre_shutdown()
-        await self._server.shutdown(_SHUTDOWN_STEP)
         self._connections.close()
+        await self._server.shutdown(_SHUTDOWN_STEP)
 
     def _connection(self, server: web.Server, loop: asyncio.AbstractEventLoop) -> Connection:
         settings = self._settings
@@ -176,8 +180,6 @@ class HttpServer:
             response.headers["Allow"] = "POST" if self._cors is None else "POST, OPTIONS"
             return response
         try:
-            if self._stopping:
-                raise Overloaded("the server is shutting down", retry_after=1)
             sender = sender_of(self._authenticator, request.headers)
             if not isinstance(sender, Sender):
                 sender = await sender

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, cast
 
 _log = logging.getLogger(__name__)
@@ -30,11 +31,14 @@ class Connections:
         self._idle: dict[Closable, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._told = False
+        self._none = asyncio.Event()
+        self._none.set()
         self.count = 0
 
     def opened(self, connection: Closable) -> None:
         """A connection stands, and is idle. Over the bound the one that was idle longest is closed."""
         self.count += 1
+        self._none.clear()
         self.idle(connection)
         if self.count > self._at_most:
             if not self._told:
@@ -57,6 +61,13 @@ class Connections:
         """A connection is gone."""
         self.count -= 1
         self._idle.pop(connection, None)
+        if not self.count:
+            self._none.set()
+
+    async def wait_for_none(self, seconds: float) -> None:
+        """Wait until no connection is left, but no longer than so many seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._none.wait(), seconds)
 
     def close(self) -> None:
         """Close those that are idle."""
