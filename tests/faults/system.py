@@ -22,6 +22,7 @@ _PATIENCE = 60.0
 _START = 150.0
 """A start takes two seconds of CPU. With a load of 13 on two cores it waited 20 seconds for its turns (measured by the
 scheduler's own counts), and nothing else."""
+_TAKEN_OVER = "the new configuration is taken over"
 _CONFIG = """\
 receivers:
   otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:{grpc}"}}, http: {{endpoint: "127.0.0.1:{http}"}}}}}}
@@ -61,7 +62,7 @@ class System:
         self.log = log or folder / "log"
         self.http, self.grpc, self.health = (free_port() for _ in range(3))
         ids = {name if "/" in name else f"clickhouse/{name}": settings for name, settings in exporters.items()}
-        text = _CONFIG.format(
+        self.text = _CONFIG.format(
             http=self.http,
             grpc=self.grpc,
             health=self.health,
@@ -69,7 +70,8 @@ class System:
             exporters=json.dumps(ids),
             names=", ".join(ids),
         )
-        (folder / "spanledger.yaml").write_text(text)
+        """The configuration that it begins with."""
+        self._write(self.text)
         self.ledger = Ledger()
         self.senders = Senders(f"127.0.0.1:{self.http}", f"127.0.0.1:{self.grpc}", self.ledger)
         self.process: Serving | None = None
@@ -82,6 +84,22 @@ class System:
         self.process = Serving(self.folder, "--config", "spanledger.yaml", *options, *arguments, deadline=_START)
         await asyncio.to_thread(self.process.wait_for, " is ready ")
         self.slowest_start = max(self.slowest_start, time.monotonic() - began)
+
+    async def reload(self, text: str) -> None:
+        """Give the process another configuration, and wait until that is the one in use."""
+        assert self.process is not None
+        already = sum(_TAKEN_OVER in line for line in self.process.lines)
+        self.ask_to_reload(text)
+        await asyncio.to_thread(self.process.wait_for_number, _TAKEN_OVER, already + 1)
+
+    def ask_to_reload(self, text: str) -> None:
+        """Write another configuration and have it read."""
+        self._write(text)
+        assert self.process is not None
+        self.process.process.send_signal(signal.SIGHUP)
+
+    def _write(self, text: str) -> None:
+        (self.folder / "spanledger.yaml").write_text(text)
 
     async def kill(self) -> None:
         """kill -9."""
