@@ -79,14 +79,32 @@ def kind_of(span: Facts) -> str | None:
 def is_mute(span: Facts) -> bool:
     """Whether a span is noise that bears on nothing: no event, no fact but those of HTTP and databases, and a name that
     stands for no run. Quicker than `kind_of`, whose answer it would be PASS or None."""
+    if span.events:
+        return False
     facts = vars(span)
-    if span.events or not _MUTE_FACTS.issuperset(facts):
-        return False
-    if "vector_db" in facts and str(facts["vector_db"]).lower() in _VECTOR_STORES:
-        return False
-    scope = span.scope.name
-    named = _kind_by_name(scope, span.name)
-    return named[0] == PASS if named is not None else dialect_of_scope(scope) not in _MANUAL_SPANS
+    if facts:
+        if not _MUTE_FACTS.issuperset(facts):
+            return False
+        if "vector_db" in facts and str(facts["vector_db"]).lower() in _VECTOR_STORES:
+            return False
+    named = (span.scope.name, span.name)
+    found = _mute_names.get(named)
+    return _is_mute_name(named) if found is None else found
+
+
+_mute_names: dict[tuple[str, str], bool] = {}
+"""Scope and name → whether spans of that name are noise unless their facts say otherwise."""
+
+
+def _is_mute_name(named: tuple[str, str]) -> bool:
+    scope, name = named
+    kind = _kind_by_name(scope, name)
+    found = kind[0] == PASS if kind is not None else dialect_of_scope(scope) not in _MANUAL_SPANS
+    if len(scope) + len(name) <= _LONGEST_NAME:
+        if len(_mute_names) >= _CACHE_LIMIT:
+            _mute_names.clear()
+        _mute_names[named] = found
+    return found
 
 
 def _lookup(kinds: Kinds, value: Value) -> str | None:

@@ -41,9 +41,10 @@ from spanledger.mapping.merge import (
     same_span,
     supplemented,
 )
+from spanledger.mapping.quiet import QuietTrace, keep_quiet
 from spanledger.mapping.responses import Responses
 from spanledger.mapping.scores import EVALUATION_EVENTS, SCORE_SLOTS, ScoredResponses, evaluation_score, span_scores
-from spanledger.mapping.sizes import SIZE_OF_TRACE, size_of, size_of_run, size_of_span
+from spanledger.mapping.sizes import SIZE_OF_QUIET_TRACE, SIZE_OF_TRACE, size_of, size_of_run, size_of_span
 from spanledger.mapping.threads import thread_version
 from spanledger.mapping.tools_in_order import match_in_order
 from spanledger.mapping.tree import resolve
@@ -138,7 +139,7 @@ class Mapper:
     ) -> None:
         self._prices = prices if prices is not None else PriceList()
         self._limits = limits if limits is not None else MemoryLimits()
-        self._traces: OrderedDict[tuple[str, str], _Trace] = OrderedDict()
+        self._traces: OrderedDict[tuple[str, str], _Trace | QuietTrace] = OrderedDict()
         self._capture = capture
         self._lunary = LunaryMapper(self._prices, capture)
         self._gateway = GatewayMapper(self._prices, capture)
@@ -160,7 +161,10 @@ class Mapper:
         """Traces that others bear on."""
         deployments: dict[int, Deployment] = {}
         told: list[Value] = []
-        for item in items:
+        others, number, size = keep_quiet(self._traces, project_id, items, now_ns, self._limits.max_items_per_trace)
+        self._items += number
+        self._bytes += size
+        for item in others:
             if isinstance(item, Facts):
                 self._add_span(project_id, item, touched, records)
             elif isinstance(item, LogRecord):
@@ -179,6 +183,8 @@ class Mapper:
         while touched:
             trace_id, span_ids = touched.popitem()
             trace = self._traces[project_id, trace_id]
+            if isinstance(trace, QuietTrace):  # forgotten since, and begun anew
+                continue
             trace.touched_ns = max(trace.touched_ns, now_ns)
             changed, affected = self._resolve(
                 project_id, trace_id, trace, span_ids, deployments, is_affected=trace_id in affected_too
@@ -204,8 +210,22 @@ class Mapper:
         if trace is None:
             trace = self._traces[key] = _Trace()
             self._grow(trace, SIZE_OF_TRACE)
+        elif isinstance(trace, QuietTrace):
+            trace = self._traces[key] = self._awake(trace)
+            self._traces.move_to_end(key)
         elif trace_id not in touched:
             self._traces.move_to_end(key)
+        return trace
+
+    def _awake(self, quiet: QuietTrace) -> _Trace:
+        """A trace of which more is told than that it is noise, with its spans in their places in the tree."""
+        trace = _Trace()
+        trace.spans = quiet.spans
+        trace.items = trace.statements = quiet.items
+        trace.size, trace.touched_ns = quiet.size, quiet.touched_ns
+        self._grow(trace, SIZE_OF_TRACE - SIZE_OF_QUIET_TRACE)
+        for span in quiet.spans.values():
+            self._add_mute(trace, span)
         return trace
 
     def _add_span(self, project_id: str, span: Facts, touched: dict[str, set[str]], records: list[Record]) -> None:
@@ -247,7 +267,7 @@ class Mapper:
     def _add_mute(self, trace: _Trace, span: Facts) -> bool:
         """Remember a span that says nothing, which is most spans of a service, for its place in the tree alone. False
         where it bears on anything else: runs stand below it, log records or other spans may belong to it."""
-        if trace.has_parts or trace.logs is not None or trace.below.get(span.span_id):
+        if trace.has_parts or trace.logs is not None or (trace.given is not None and trace.below.get(span.span_id)):
             return False
         trace.drafts[span.span_id] = Mute(span)
         if span.parent_span_id is not None:
@@ -261,7 +281,7 @@ class Mapper:
             span = span_of(record)
             if span is not None:
                 self._add_span(project_id, span, touched, records)
-                _logs_of(self._traces[project_id, span.trace_id]).runs.add(span.span_id)
+                _logs_of(self._trace(project_id, span.trace_id, touched)).runs.add(span.span_id)
             return
         if event.name in EVALUATION_EVENTS:
             score: Score | None = evaluation_score(project_id, record.trace_id, record.span_id, event)
@@ -434,7 +454,7 @@ class Mapper:
                 break
             self._forget(key, trace)
 
-    def _forget(self, key: tuple[str, str], trace: _Trace) -> None:
+    def _forget(self, key: tuple[str, str], trace: _Trace | QuietTrace) -> None:
         del self._traces[key]
         self._items -= trace.items
         self._bytes -= trace.size

@@ -9,6 +9,8 @@ from spanledger.model.records import Run
 
 SIZE_OF_TRACE = 2_000
 """The books kept of a trace, whatever is in it (measured, and so are the others)."""
+SIZE_OF_QUIET_TRACE = 1_400
+"""The same of a trace in which nobody has said anything."""
 _RUN = 3_000
 """A run as it was drafted and as it was given. What it holds of messages is counted with its span."""
 _NO_RUN = 500

@@ -223,6 +223,53 @@ def test_a_trace_of_one_giant_request_is_mapped_whole_before_it_is_forgotten() -
     assert len(ledger.runs) == 49
 
 
+def test_spans_that_say_nothing_are_bounded_too() -> None:
+    mapper = Mapper(PRICES, MemoryLimits(max_items=6))
+    for number in range(1, 6):
+        mapper.add(PROJECT, [infrastructure(id=1, trace=number), infrastructure(id=2, parent=1, trace=number)])
+    assert mapper.remembered()[:2] == (3, 6)
+
+
+def test_a_trace_of_spans_that_say_nothing_is_forgotten_when_it_outgrows_its_bound() -> None:
+    mapper = Mapper(PRICES, MemoryLimits(max_items_per_trace=3))
+    mapper.add(PROJECT, [infrastructure(id=number) for number in range(1, 4)])
+    assert mapper.remembered()[:2] == (1, 3)
+    mapper.add(PROJECT, [infrastructure(id=4)])
+    assert mapper.remembered() == (0, 0, 0)
+
+
+def test_spans_that_say_nothing_age() -> None:
+    mapper = Mapper(PRICES, MemoryLimits(max_age_ns=60 * SECOND))
+    mapper.add(PROJECT, [infrastructure(id=1, trace=1)], 0)
+    mapper.add(PROJECT, [infrastructure(id=2, trace=1)], 30 * SECOND)
+    mapper.add(PROJECT, [infrastructure(id=1, trace=2)], 61 * SECOND)
+    assert mapper.remembered()[0] == 2
+    mapper.add(PROJECT, [infrastructure(id=2, trace=2)], 91 * SECOND)
+    assert mapper.remembered()[0] == 1
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_spans_that_say_nothing_keep_their_places_in_the_tree(order: tuple[int, ...]) -> None:
+    """Whether they came before anybody of the trace said anything, or after."""
+    spans = [
+        agent({"user.id": "u1"}, id=1),
+        infrastructure(id=2, parent=1),
+        infrastructure(id=3, parent=2),
+        chat(id=4, parent=3),
+    ]
+    ledger = Ledger()
+    for place in order:
+        ledger.add(spans[place])
+    assert (ledger.run(4).parent_run_id, ledger.run(4).user_id) == (ledger.run(1).run_id, "u1")
+
+
+def test_a_span_that_said_nothing_may_come_again_and_say_something() -> None:
+    ledger = Ledger(infrastructure(id=1), infrastructure(id=2, parent=1))
+    assert ledger.runs == []
+    ledger.add(chat(id=2, parent=1))
+    assert ledger.run(2).version == 3
+
+
 def test_age_is_bounded() -> None:
     ledger = Ledger(limits=MemoryLimits(max_age_ns=60 * SECOND))
     ledger.add(chat(id=2, parent=1, trace=1), now=0)
