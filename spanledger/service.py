@@ -80,6 +80,8 @@ from spanledger.settings import split_endpoint
 from spanledger.telemetry.metrics import collect, declarations
 from spanledger.telemetry.metrics.readers import MetricsReaders
 from spanledger.telemetry.metrics.samples import Samples
+from spanledger.telemetry.traces.own import OwnTraces
+from spanledger.tracing import Tracer
 from spanledger.workers.link import Report
 from spanledger.workers.take_over import TakeOver, folder_of
 
@@ -124,6 +126,8 @@ class Service:
         self.config = self._config = config
         self._predecessor = predecessor
         self._gate: Gate = predecessor._gate if predecessor is not None else Gate()
+        self.tracer: Tracer = predecessor.tracer if predecessor is not None else Tracer()
+        self._traces: OwnTraces | None = None
         self.reloads: dict[str, int] = predecessor.reloads if predecessor is not None else {"success": 0, "failure": 0}
         """How many configurations were taken over, and kept out."""
         self._counted = Samples()
@@ -179,6 +183,7 @@ class Service:
             raw=raw,
             to_protobuf=to_protobuf,
             roads={str(id_): of for id_, of in roads.items()},
+            tracer=self.tracer,
         )
 
     def _fetches(self, receiver: ComponentId) -> bool:
@@ -263,6 +268,8 @@ class Service:
                 self._extensions[id_] = self._authenticators[str(id_)] = authenticator
             if (default := default_authenticator(self._config)) is not None:
                 self._authenticators[""] = self._authenticators[str(default)]
+            self._traces = OwnTraces(self._config.telemetry, self.tracer)
+            await self._traces.start()
             await self.pipeline.start()
             self._has_pipeline = True
             self._forks = forks_of(self._config, self._registry)
@@ -299,7 +306,8 @@ class Service:
                     in_flight_bytes=in_flight_bytes(self._config),
                     memory_limit=memory_limit(self._config),
                     drain_rate=self._gate.drain_rate,
-                    **({"backlog": self.pipeline, "name": str(id_)} if self._fetches(id_) else {}),
+                    name=str(id_),
+                    **({"backlog": self.pipeline} if self._fetches(id_) else {"tracer": self.tracer}),
                 )
                 await self._started(Kind.RECEIVERS, id_, receiver.start())
                 self._receivers[id_] = receiver
@@ -392,7 +400,9 @@ class Service:
             await self._maintenance.stop()
         if self._readers is not None:
             await self._readers.stop()
-        self._intake = self._client_events = self._maintenance = self._readers = None
+        if self._traces is not None:
+            await self._traces.stop()
+        self._intake = self._client_events = self._maintenance = self._readers = self._traces = None
         self._take_over = self._shedding = None
         for task in self._waiting:
             task.cancel()

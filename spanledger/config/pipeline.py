@@ -120,8 +120,9 @@ def without_effect(config: Config) -> Iterator[str]:
     telemetry = config.telemetry
     if telemetry.metrics.views:
         yield "service::telemetry::metrics::views has no effect"
-    if telemetry.traces.model_fields_set:
-        yield "service::telemetry::traces has no effect; this version traces nothing of its own"
+    traces = telemetry.traces
+    if traces.model_fields_set and not traces.processors:
+        yield "service::telemetry::traces has no effect without processors, which say where spans go"
 
 
 def _without_effect(settings: BaseModel, path: str) -> Iterator[str]:

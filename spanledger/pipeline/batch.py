@@ -56,6 +56,10 @@ class Share(Generic[Item]):
     signal: Signal = Signal.TRACES
     items: int = 0
     """Spans, log records or data points of the entry."""
+    seq: int = 0
+    """Place of the entry."""
+    quiet: bool = False
+    """Holds spans about spanledger itself, about which there are no others."""
 
 
 @dataclass(frozen=True, slots=True)

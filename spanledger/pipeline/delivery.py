@@ -22,6 +22,7 @@ from spanledger.pipeline.delivery_counts import DeliveryCounts
 from spanledger.pipeline.log_limit import LogLimit
 from spanledger.pipeline.settings import DeliverySettings
 from spanledger.pipeline.status import ExporterState, ExporterStatus
+from spanledger.tracing import NO_SPAN, Span, Tracer, current_span
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Delivery(Generic[Item]):
         clock: Clock,
         random: Random,
         on_progress: Callable[[], None],
+        tracer: Tracer | None = None,
     ) -> None:
         self.name = name
         self.cursor = cursor
@@ -83,6 +85,7 @@ class Delivery(Generic[Item]):
         self._clock = clock
         self._random = random
         self._on_progress = on_progress
+        self._tracer = tracer if tracer is not None else Tracer()
         self._pending = Pending(cargo)
         self._shares: deque[Share[Item]] = deque()
         self._buffered_bytes = 0
@@ -115,9 +118,10 @@ class Delivery(Generic[Item]):
         *,
         signal: Signal = Signal.TRACES,
         items: int = 0,
+        quiet: bool = False,
     ) -> None:
-        """Take the records of the next entry, whose body has `size` bytes and so many items. What was offered already
-        is passed over."""
+        """Take the records of the next entry, whose body has `size` bytes and so many items; `quiet`: no spans are made
+        about them. What was offered already is passed over."""
         if seq <= self.position:
             return
         if not records:
@@ -134,6 +138,8 @@ class Delivery(Generic[Item]):
             open=len(records),
             signal=signal,
             items=items,
+            seq=seq,
+            quiet=quiet,
         )
         first = not self._pending.records
         self._shares.append(share)
@@ -267,18 +273,30 @@ class Delivery(Generic[Item]):
         self._in_flight += 1
         doomed = Doomed(batch, self._cargo, self._exporter)
         try:
-            records, token = batch.records, batch.token
-            if self._clock.time_ns() - doomed.since_ns > _LONG_NS:
-                records = await self._without_deleted(doomed, records)
-                token = token if records is batch.records else self._cargo.token(records)
-            if records:
-                await self._write(records, token)
-                await self._erase_deleted(doomed, records)
+            with self._span(batch):
+                await self._write_batch(batch, doomed)
             self._batches += 1
             self._settle(batch)
         finally:
             self._in_flight -= 1
             slots.release()
+
+    def _span(self, batch: Batch[Item]) -> Span:
+        if not self._tracer.active or all(share.quiet for share, _ in batch.shares):
+            return NO_SPAN
+        seqs = (share.seq for share, _ in batch.shares if not share.quiet)
+        span = self._tracer.of_entries(f"exporter/{self.name.replace(':', '/')}", seqs)
+        span.set(exporter=self.name, records=len(batch.records), bytes=batch.bytes)
+        return span
+
+    async def _write_batch(self, batch: Batch[Item], doomed: Doomed[Item]) -> None:
+        records, token = batch.records, batch.token
+        if self._clock.time_ns() - doomed.since_ns > _LONG_NS:
+            records = await self._without_deleted(doomed, records)
+            token = token if records is batch.records else self._cargo.token(records)
+        if records:
+            await self._write(records, token)
+            await self._erase_deleted(doomed, records)
 
     def _settle(self, batch: Batch[Item]) -> None:
         for share, count in batch.shares:
@@ -317,6 +335,7 @@ class Delivery(Generic[Item]):
                         self._retrying += 1
                     self._retries += 1
                     delay, why = backoff.delay(None), describe(error)
+                    current_span().event("retry", reason=why, delay=delay)
                     self._failed(f"exporter {self.name} cannot look for deletions; again in {delay:.1f} s", why)
                     await self._pause(delay, may_be_cut=True)
         finally:
@@ -353,6 +372,7 @@ class Delivery(Generic[Item]):
                     self._retrying += 1
                 self._retries += 1
                 delay = backoff.delay(result.retry_after)
+                current_span().event("retry", reason=result.retry, delay=delay)
                 self._failed(f"exporter {self.name} failed; will write again in {delay:.1f} s", result.retry)
                 await self._pause(delay, may_be_cut=result.retry_after is None)
         finally:
@@ -406,6 +426,8 @@ class Delivery(Generic[Item]):
             await self._bury([records[at] for at in dead], [reasons[at] for at in dead])
 
     def _reject(self, count: int, reason: str) -> None:
+        current_span().event("rejected", records=count, reason=reason)
+        current_span().fail(reason)
         left_out = self._limit.allow()
         if left_out is not None:
             logger.error("exporter %s rejects %d records, e.g.: %s%s", self.name, count, reason, left_out)

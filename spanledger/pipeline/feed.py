@@ -20,6 +20,7 @@ from spanledger.pipeline.log_limit import LogLimit
 from spanledger.pipeline.mapping_counts import MappingCounts
 from spanledger.pipeline.roads import Roads
 from spanledger.pipeline.safe_mapper import SafeMapper
+from spanledger.tracing import Tracer
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Feed:
         on_left_behind: Callable[[Feed, Delivery[Record]], None] | None = None,
         clock: Clock,
         counts: MappingCounts,
+        tracer: Tracer | None = None,
     ) -> None:
         self.position = position
         """Everything up to this place was mapped and offered."""
@@ -68,6 +70,7 @@ class Feed:
         self._on_left_behind = on_left_behind
         self._clock = clock
         self._counts = counts
+        self._tracer = tracer if tracer is not None else Tracer()
         self._deliveries: list[Delivery[Record]] = []
         self._wake = asyncio.Event()
         self._limit = LogLimit(clock)
@@ -98,7 +101,7 @@ class Feed:
             if held is not None:
                 received = held.received
                 await self._map(
-                    received.project_id, received.signal, received.items, held.seq, held.received_ns, len(received.body)
+                    received.project_id, received.signal, received.items, held.seq, held.received_ns, received.body
                 )
             elif self.position < self._end:
                 await self._read_on()
@@ -165,7 +168,7 @@ class Feed:
             items, letters = await self._beside(len(entry.body), self._items, entry)
             if letters:
                 await self._log.bury(letters, self._clock)
-            await self._map(entry.project_id, entry.signal, items, entry.seq, entry.received_ns, len(entry.body))
+            await self._map(entry.project_id, entry.signal, items, entry.seq, entry.received_ns, entry.body)
         self._pass_over(chunk.through)
 
     def _takes(self, entry: Entry) -> bool:
@@ -177,17 +180,24 @@ class Feed:
         self.position = max(self.position, through)
 
     async def _map(
-        self, project_id: str, signal: Signal, items: Sequence[Item], seq: int, received_ns: int, size: int
+        self, project_id: str, signal: Signal, items: Sequence[Item], seq: int, received_ns: int, body: bytes
     ) -> None:
+        size = len(body)
         began = time.perf_counter()
-        mapped = await self._beside(size, self._mapper.add, project_id, items, received_ns)
+        with self._tracer.of_entry("mapping", seq, body) as span:
+            mapped = await self._beside(size, self._mapper.add, project_id, items, received_ns)
+            span.set(signal=signal.value, items=len(items), records=len(mapped.records), seq=seq)
+            for _, reason in mapped.unmappable:
+                span.fail(reason)
         self._counts.note(mapped.records, time.perf_counter() - began)
         if mapped.unmappable:
             letters = [letter_of_item(project_id, seq, at, items[at], reason) for at, reason in mapped.unmappable]
             await self._log.bury(letters, self._clock)
             self._counts.unmappable += len(letters)
         for delivery in self._deliveries:
-            delivery.offer(seq, received_ns, mapped.records, size, signal=signal, items=len(items))
+            delivery.offer(
+                seq, received_ns, mapped.records, size, signal=signal, items=len(items), quiet=self._tracer.is_own(body)
+            )
         self.position = seq
         await self._yield(size)
 

@@ -12,6 +12,7 @@ from spanledger.errors import Overloaded, SpanledgerError
 from spanledger.model.received import Intake, Received, Signal
 from spanledger.pipeline.base import Committed, Log
 from spanledger.pipeline.roads import EVERYTHING, Roads
+from spanledger.tracing import Span, Tracer
 
 _STOPPING_DELAY: Final = 2.0
 """Seconds after which a sender should try again while this process stops: another replica may answer at once, and a
@@ -84,8 +85,11 @@ class LogIntake(Intake):
     client hung up, and its entry is in the log all the same.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, tracer: Tracer | None = None) -> None:
         self._log = log
+        self._tracer = tracer if tracer is not None else Tracer()
+        self._spans: dict[int, Span] = {}
+        """Of requests on their way into the log, by their `id`."""
         self.holdings: list[Holding] = []
         self._closed = True
         self._appending = 0
@@ -123,7 +127,9 @@ class LogIntake(Intake):
             raise Overloaded("spanledger is starting or stopping", _STOPPING_DELAY)
         self._appending += 1
         try:
-            return await self._log.append(received)
+            if not self._tracer.active or self._tracer.is_own(received.body):
+                return await self._log.append(received)
+            return await self._traced(received)
         except SpanledgerError:
             self.refused[received.signal] += len(received.items)
             raise
@@ -131,6 +137,17 @@ class LogIntake(Intake):
             self._appending -= 1
             if not self._appending:
                 self._idle.set()
+
+    async def _traced(self, received: Received) -> int:
+        with self._tracer.span("log/append") as span:
+            span.set(signal=received.signal.value, items=len(received.items), bytes=len(received.body))
+            self._spans[id(received)] = span
+            try:
+                seq = await self._log.append(received)
+            finally:
+                del self._spans[id(received)]
+            span.set(seq=seq)
+            return seq
 
     async def idle(self) -> None:
         """Return when no request waits for the log."""
@@ -140,6 +157,8 @@ class LogIntake(Intake):
 
     def _committed(self, entries: Sequence[Committed]) -> None:
         for entry in entries:
+            if self._spans and (span := self._spans.get(id(entry.received))) is not None:
+                self._tracer.note(entry.seq, span)
             for holding in self.holdings:
                 holding.add(entry)
             self.requests += 1

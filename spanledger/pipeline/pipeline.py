@@ -27,6 +27,7 @@ from spanledger.pipeline.roads import EVERYTHING, Roads
 from spanledger.pipeline.settings import DeliverySettings, Durability, PipelineSettings
 from spanledger.pipeline.shedding import Shedding
 from spanledger.pipeline.status import MappingStatus, PipelineStatus
+from spanledger.tracing import Tracer
 
 logger = logging.getLogger(__name__)
 
@@ -74,12 +75,13 @@ class Pipeline:
         roads: Mapping[str, Roads] | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         """`new_mapper` makes a mapper that remembers nothing: an exporter which fell behind gets one of its own.
         `raw` holds the exporters that pass telemetry on past the mapping; `to_protobuf` is for what arrived in another
         encoding. `roads` says which entries each of the others takes where pipelines fork; those that take the same
         share a mapper. `delivery` holds settings of single exporters of both sorts, by name; `settings.delivery` is
-        for the others. The pipeline opens and closes the log and the exporters."""
+        for the others. `tracer` makes spans about all of it. The pipeline opens and closes log and exporters."""
         raw = raw or {}
         if not exporters and not raw:
             raise ConfigError("a pipeline needs at least one exporter")
@@ -94,7 +96,8 @@ class Pipeline:
         self._clock = clock if clock is not None else SystemClock()
         self._random = random if random is not None else Random()  # noqa: S311
         self._roads = {name: (roads or {}).get(name, EVERYTHING) for name in exporters}
-        self._intake = LogIntake(log)
+        self._tracer = tracer if tracer is not None else Tracer()
+        self._intake = LogIntake(log, self._tracer)
         self._deliveries: dict[str, Delivery[Any]] = {}
         self._counts = MappingCounts()
         self._live: list[Feed] = []
@@ -246,6 +249,7 @@ class Pipeline:
             on_left_behind=self._left_behind,
             clock=self._clock,
             counts=self._counts,
+            tracer=self._tracer,
         )
         self._live.append(live)
         self._intake.listeners.append(live.wake)
@@ -257,7 +261,7 @@ class Pipeline:
         self._spawn(live.run(), "mapping")
 
     def _start_raw(self, route: RawRoute, delivery: Delivery[Telemetry]) -> None:
-        feed = RawFeed(self._log, delivery, route, self._to_protobuf, self._clock)
+        feed = RawFeed(self._log, delivery, route, self._to_protobuf, self._clock, self._tracer)
         self._intake.listeners.append(feed.wake)
         self._spawn(feed.run(), f"reading for {delivery.name}")
 
@@ -277,6 +281,7 @@ class Pipeline:
             leader=live,
             clock=self._clock,
             counts=self._counts,
+            tracer=self._tracer,
         )
         feed.attach(delivery)
         await feed.run()
@@ -330,6 +335,7 @@ class Pipeline:
             clock=self._clock,
             random=self._random,
             on_progress=self._cursors_moved.set,
+            tracer=self._tracer,
         )
         self._deliveries[name] = delivery
         self._spawn(delivery.run(), f"delivery to {name}")

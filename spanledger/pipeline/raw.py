@@ -24,6 +24,7 @@ from spanledger.pipeline.dead_letters import DeadLetter, letter_of_entry
 from spanledger.pipeline.delivery import Delivery
 from spanledger.pipeline.log_limit import LogLimit
 from spanledger.pipeline.roads import EVERYTHING, Roads
+from spanledger.tracing import Tracer
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +60,20 @@ class RawFeed:
     """Reads the log for one delivery. What was read a moment ago for others comes out of the page cache."""
 
     def __init__(
-        self, log: Log, delivery: Delivery[Telemetry], route: RawRoute, to_protobuf: ToProtobuf, clock: Clock
+        self,
+        log: Log,
+        delivery: Delivery[Telemetry],
+        route: RawRoute,
+        to_protobuf: ToProtobuf,
+        clock: Clock,
+        tracer: Tracer | None = None,
     ) -> None:
         self._log = log
         self._delivery = delivery
         self._route = route
         self._to_protobuf = to_protobuf
         self._clock = clock
+        self._tracer = tracer if tracer is not None else Tracer()
         self._wake = asyncio.Event()
         self._limit = LogLimit(clock)
         delivery.on_room = self._wake.set
@@ -118,7 +126,10 @@ class RawFeed:
                 return
         telemetry = Telemetry(entry.project_id, entry.signal, body)
         items = self._route.exporter.items(telemetry)
-        self._delivery.offer(entry.seq, entry.received_ns, [telemetry], len(body), signal=entry.signal, items=items)
+        quiet = self._tracer.is_own(body)
+        self._delivery.offer(
+            entry.seq, entry.received_ns, [telemetry], len(body), signal=entry.signal, items=items, quiet=quiet
+        )
 
     async def _converted(self, entry: Entry) -> bytes:
         arguments = (entry.signal, entry.encoding, entry.body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -23,6 +24,7 @@ from spanledger.receiver.client_events import ClientEvents
 from spanledger.receiver.status import shortened
 from spanledger.receiver.traffic import Traffic
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits, decode
+from spanledger.tracing import Span, Tracer, current_span, name_of
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +45,11 @@ class Exports:
         intake: Intake,
         limits: Limits = DEFAULT_LIMITS,
         signals: frozenset[Signal] = frozenset(Signal),
+        tracer: Tracer | None = None,
+        name: str = "otlp",
     ) -> None:
+        self._tracer = tracer if tracer is not None else Tracer()
+        self._name = name
         self._signals = signals
         self._table = table
         self._intake = intake
@@ -61,11 +67,23 @@ class Exports:
         """Before a body of so many bytes (None: unknown) is read: raises `Overloaded` when it would be refused."""
         self._intake.check_room(size)
 
+    @property
+    def traced(self) -> bool:
+        """Whether anybody wants spans: only then the headers of a request are worth a dictionary."""
+        return self._tracer.active
+
+    def span(self, signal: Signal, transport: str, headers: Mapping[str, str]) -> Span:
+        """About one request, for as long as it is being answered; the names of its headers are in lower case."""
+        span = self._tracer.request(f"receiver/{self._name}/{name_of(signal)}", headers)
+        span.set(receiver=self._name, transport=transport)
+        return span
+
     async def take(self, sender: Sender, signal: Signal, encoding: Encoding, body: bytes, traffic: Traffic) -> bytes:
         """The response message of a request, in the request's encoding, once what it holds is safe; items are counted
         in `traffic`. Raises `PayloadError` when nothing in it can be used, and what the intake raises."""
         received_ns = time.time_ns()
         size = len(body)
+        self._tracer.pass_over(body)
         if not self._turnstile.pass_at_once(size):
             await self._turnstile.wait(size)
         try:
@@ -79,6 +97,7 @@ class Exports:
                     raise
                 sender.charge(len(decoded.items), size)
             traffic.accept(signal, sender.project_id, len(decoded.items), len(decoded.rejected), size)
+            current_span().set(accepted_items=len(decoded.items), rejected_items=len(decoded.rejected), bytes=size)
         finally:
             self._turnstile.leave(size)
         if not decoded.rejected:

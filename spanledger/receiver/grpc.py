@@ -11,7 +11,7 @@ as if they took a stream: then gRPC calls the handler before it reads the messag
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -30,6 +30,7 @@ from spanledger.receiver.status import Code, Failure, failure, failure_of
 from spanledger.receiver.tls import Certificates
 from spanledger.receiver.traffic import Traffic
 from spanledger.settings import split_endpoint
+from spanledger.tracing import NO_SPAN, Span
 
 _SIGNALS: Final = {
     "/opentelemetry.proto.collector.trace.v1.TraceService/Export": Signal.TRACES,
@@ -125,22 +126,31 @@ class _Methods(GenericHandler):
             # gRPC refuses those over its own bound too, but only after the handler was called.
             if sum(len(key) + len(value) for key, value in metadata) > _MAX_METADATA_BYTES:
                 return _refusal(failure(Code.RESOURCE_EXHAUSTED, f"more than {_MAX_METADATA_BYTES} bytes of metadata"))
-            headers = {key: value for key, value in metadata if isinstance(value, str)}
-            sender = sender_of(self._authenticator, headers)
+            sender = sender_of(self._authenticator, _strings(metadata))
             self._exports.check(signal)
             self._exports.check_room(None)
         except Exception as problem:
             self._traffic.refuse(problem, signal)
-            return _refusal(failure_of(problem))
-        return grpc.stream_unary_rpc_method_handler(partial(self._export, sender, signal))
+            answer = failure_of(problem)
+            if self._exports.traced:
+                with self._exports.span(signal, "grpc", _strings(metadata)) as span:
+                    _tell(span, answer)
+            return _refusal(answer)
+        return grpc.stream_unary_rpc_method_handler(partial(self._traced, sender, signal))
 
-    async def _export(
+    async def _traced(
         self,
         sender: Sender | Awaitable[Sender],
         signal: Signal,
         requests: AsyncIterator[bytes],
         context: Context,
     ) -> bytes:
+        if not self._exports.traced:
+            return await self._export(sender, signal, context, NO_SPAN)
+        with self._exports.span(signal, "grpc", _strings(context.invocation_metadata() or ())) as span:
+            return await self._export(sender, signal, context, span)
+
+    async def _export(self, sender: Sender | Awaitable[Sender], signal: Signal, context: Context, span: Span) -> bytes:
         try:
             if not isinstance(sender, Sender):
                 sender = await sender
@@ -150,6 +160,7 @@ class _Methods(GenericHandler):
         except Exception as problem:
             self._traffic.refuse(problem, signal)
             answer = failure_of(problem)
+        _tell(span, answer)
         return await _abort(answer, context)
 
 
@@ -222,6 +233,15 @@ class _Message:
         self._given_up = problem
         if self._task is not None:
             self._task.cancel()
+
+
+def _strings(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    return {key: value for key, value in metadata if isinstance(value, str)}
+
+
+def _tell(span: Span, answer: Failure) -> None:
+    span.set(status=answer.code.name)
+    span.fail(answer.message)
 
 
 def _refusal(answer: Failure) -> grpc.RpcMethodHandler[Any, Any]:

@@ -28,6 +28,7 @@ from spanledger.receiver.status import Code, Failure, failure, failure_of
 from spanledger.receiver.tls import HANDSHAKE_SECONDS, Certificates
 from spanledger.receiver.traffic import Traffic
 from spanledger.settings import split_endpoint
+from spanledger.tracing import current_span
 
 _MEDIA_TYPES: Final = {Encoding.PROTOBUF: "application/x-protobuf", Encoding.JSON: "application/json"}
 _ENCODINGS: Final = {media_type: encoding for encoding, media_type in _MEDIA_TYPES.items()}
@@ -179,6 +180,16 @@ class HttpServer:
             )
             response.headers["Allow"] = "POST" if self._cors is None else "POST, OPTIONS"
             return response
+        if not self._exports.traced:
+            return await self._take(request, signal, encoding, told)
+        with self._exports.span(signal, "http", {key.lower(): value for key, value in request.headers.items()}) as span:
+            response = await self._take(request, signal, encoding, told)
+            span.attributes["http.response.status_code"] = response.status
+        return response
+
+    async def _take(
+        self, request: web.BaseRequest, signal: Signal, encoding: Encoding | None, told: Encoding | None
+    ) -> web.Response:
         try:
             sender = sender_of(self._authenticator, request.headers)
             if not isinstance(sender, Sender):
@@ -195,17 +206,19 @@ class HttpServer:
                     results = await self._exports.client_events.take(sender, told, body, self.traffic)
                     return web.Response(body=msgspec.json.encode(results), content_type="application/json")
                 assert encoding is not None  # noqa: S101 - refused above
-                answer = await self._exports.take(sender, signal, encoding, body, self.traffic)
+                accepted = await self._exports.take(sender, signal, encoding, body, self.traffic)
         except ConnectionError:  # the sender is gone and reads no answer; raised, aiohttp would log it as our error
             response = web.Response(status=400)
             response.force_close()
             return response
         except Exception as problem:
             self.traffic.refuse(problem, signal)
+            answer = failure_of(problem)
+            current_span().fail(answer.message)
             if told is not None:
-                return _failed_client(failure_of(problem))
-            return _failed(failure_of(problem), encoding)
-        return web.Response(body=answer, headers={"Content-Type": _MEDIA_TYPES[encoding]})
+                return _failed_client(answer)
+            return _failed(answer, encoding)
+        return web.Response(body=accepted, headers={"Content-Type": _MEDIA_TYPES[encoding]})
 
     async def _read(self, request: web.BaseRequest, reservation: Reservation) -> bytes:
         """The decompressed body. Raises `PayloadError`, also for a body that does not keep to HTTP, and `Overloaded`

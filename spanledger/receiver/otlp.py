@@ -23,6 +23,7 @@ from spanledger.receiver.settings import MEBIBYTE, GrpcSettings, OtlpReceiverSet
 from spanledger.receiver.traffic import Traffic
 from spanledger.receiver.wire import DEFAULT_LIMITS, Limits
 from spanledger.settings import split_endpoint
+from spanledger.tracing import Tracer
 
 _log = logging.getLogger(__name__)
 
@@ -46,15 +47,17 @@ class OtlpReceiver:
         in_flight_bytes: int = DEFAULT_IN_FLIGHT,
         drain_rate: Callable[[], float] = lambda: 0.0,
         memory_limit: int | None = None,
+        tracer: Tracer | None = None,
+        name: str = "otlp",
     ) -> None:
         """`authenticators`: extensions by id, those that `auth` may name; under `""` the one for protocols that name
         none. `signals`: those that a pipeline takes; others are answered as not served. `reuse_port`: share the ports
         with other processes that also say so. `in_flight_bytes`: of each protocol without a bound of its own.
         `drain_rate`: bytes a second that leave the log, from which refused senders are told when to come back.
-        `memory_limit`: bytes that the process may take. Raises `ConfigError` for an `auth` that names no
-        authenticator."""
+        `memory_limit`: bytes that the process may take. `tracer`: makes spans about requests, under `name`. Raises
+        `ConfigError` for an `auth` that names no authenticator."""
         self._reuse_port = reuse_port
-        self._exports = Exports(table, intake, limits, signals)
+        self._exports = Exports(table, intake, limits, signals, tracer, name)
         protocols = settings.protocols
         memory = MemoryLimit(memory_limit)
         self._grpc: GrpcServer | None = None

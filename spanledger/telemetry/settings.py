@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from spanledger.settings import Duration, Endpoint, Settings
 from spanledger.telemetry.metrics.settings import MetricsSettings
+from spanledger.telemetry.traces.settings import TracesSettings
 
 
 class SamplingSettings(Settings):
@@ -46,17 +47,6 @@ class LogsSettings(Settings):
     """null writes every line."""
 
 
-class TracesSettings(Settings):
-    """`service::telemetry::traces`: accepted; this version traces nothing of its own."""
-
-    level: Literal["none", "basic", "normal", "detailed"] = "none"
-    """Accepted; without effect."""
-    processors: list[dict[str, Any]] = []
-    """Accepted; without effect."""
-    propagators: list[str] = []
-    """Accepted; without effect."""
-
-
 class TelemetrySettings(Settings):
     """`service::telemetry`."""
 
@@ -64,8 +54,8 @@ class TelemetrySettings(Settings):
     metrics: MetricsSettings = MetricsSettings()
     traces: TracesSettings = TracesSettings()
     resource: dict[str, str | None] = {}
-    """Attributes of the resource of own metrics, over `service.name`, `service.version` and `service.instance.id`; null
-    takes one away."""
+    """Attributes of the resource of own metrics and spans, over `service.name`, `service.version` and
+    `service.instance.id`; null takes one away."""
 
 
 class ResponseBody(Settings):

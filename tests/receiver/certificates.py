@@ -54,6 +54,13 @@ class Authority:
         files = [Path(own[name]).read_bytes() for name in ("key_file", "cert_file")] if own else [None, None]
         return grpc.ssl_channel_credentials(self.file.read_bytes(), *files)
 
+    def grpc_server(self, own: dict[str, Any]) -> Any:
+        """Credentials of a server that wants a client certificate of this authority."""
+        import grpc
+
+        pair = (Path(own["key_file"]).read_bytes(), Path(own["cert_file"]).read_bytes())
+        return grpc.ssl_server_credentials([pair], self.certificate, require_client_auth=True)
+
 
 def overwrite(file: str | Path, content: bytes) -> None:
     """Replace what a file holds."""

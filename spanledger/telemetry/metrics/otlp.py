@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
-import aiohttp
-import grpc
-import grpc.aio
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 from spanledger._version import __version__
 from spanledger.model.distribution import Distribution
+from spanledger.model.received import Signal
 from spanledger.telemetry.metrics.declarations import Kind, Metric
 from spanledger.telemetry.metrics.prometheus import visible
 from spanledger.telemetry.metrics.samples import Samples, Value
-from spanledger.telemetry.metrics.settings import OtlpMetricsSettings, PeriodicSettings
+from spanledger.telemetry.metrics.settings import PeriodicSettings
+from spanledger.telemetry.otlp import OtlpClient, SendError
 
 logger = logging.getLogger(__name__)
 
-_METHOD: Final = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 _STARTED_NS: Final = time.time_ns()
 
 
@@ -84,6 +80,7 @@ class OtlpPusher:
         read: Callable[[], Samples],
     ) -> None:
         self._settings = settings
+        self._client = OtlpClient(settings.exporter.otlp, Signal.METRICS)
         self._level = level
         self._attributes = attributes
         self._read = read
@@ -91,7 +88,8 @@ class OtlpPusher:
         self._failing = False
 
     async def start(self) -> None:
-        """Begin to send, first after one interval."""
+        """Begin to send, first after one interval. Raises `ConfigError` when a certificate cannot be used."""
+        await self._client.start()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -101,6 +99,7 @@ class OtlpPusher:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
             await self._push()
+            await self._client.close()
 
     async def _run(self) -> None:
         while True:
@@ -111,45 +110,12 @@ class OtlpPusher:
         otlp = self._settings.exporter.otlp
         body = request_of(self._read(), self._level, self._attributes, time.time_ns()).SerializeToString()
         try:
-            await (_send_by_grpc(otlp, body) if otlp.protocol == "grpc" else _send_by_http(otlp, body))
-        except (OSError, TimeoutError, aiohttp.ClientError, grpc.aio.AioRpcError) as error:
+            await self._client.send(body)
+        except SendError as error:
             if not self._failing:
-                reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
-                logger.warning("own metrics cannot be sent", extra={"endpoint": otlp.endpoint, "reason": reason})
+                logger.warning("own metrics cannot be sent", extra={"endpoint": otlp.endpoint, "reason": str(error)})
             self._failing = True
         else:
             if self._failing:
                 logger.info("own metrics are sent again", extra={"endpoint": otlp.endpoint})
             self._failing = False
-
-
-async def _send_by_http(settings: OtlpMetricsSettings, body: bytes) -> None:
-    url = settings.endpoint if "://" in settings.endpoint else f"http://{settings.endpoint}"
-    if urlsplit(url).path in ("", "/"):
-        url = f"{url.rstrip('/')}/v1/metrics"
-    headers = {header.name: header.value.get_secret_value() for header in settings.headers}
-    headers["Content-Type"] = "application/x-protobuf"
-    if settings.compression == "gzip":
-        headers["Content-Encoding"] = "gzip"
-        body = gzip.compress(body, 1)
-    timeout = aiohttp.ClientTimeout(total=settings.timeout / 1000)
-    async with (
-        aiohttp.ClientSession(timeout=timeout) as session,
-        session.post(url, data=body, headers=headers) as response,
-    ):
-        if response.status != 200:
-            raise OSError(f"HTTP status {response.status}")
-
-
-async def _send_by_grpc(settings: OtlpMetricsSettings, body: bytes) -> None:
-    scheme, _, target = settings.endpoint.rpartition("://")
-    insecure = scheme == "http" or (not scheme and settings.insecure)
-    options = grpc.Compression.Gzip if settings.compression == "gzip" else grpc.Compression.NoCompression
-    channel = (
-        grpc.aio.insecure_channel(target, compression=options)
-        if insecure
-        else grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), compression=options)
-    )
-    async with channel:
-        metadata = [(header.name.lower(), header.value.get_secret_value()) for header in settings.headers]
-        await channel.unary_unary(_METHOD, bytes, bytes)(body, timeout=settings.timeout / 1000, metadata=metadata)

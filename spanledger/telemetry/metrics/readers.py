@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import logging
-import uuid
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable
 
-from spanledger._version import __version__
 from spanledger.errors import ConfigError
 from spanledger.telemetry.metrics.otlp import OtlpPusher
 from spanledger.telemetry.metrics.prometheus import PrometheusServer
 from spanledger.telemetry.metrics.samples import Samples
+from spanledger.telemetry.resource import resource_attributes
 from spanledger.telemetry.settings import TelemetrySettings
 
 logger = logging.getLogger(__name__)
-
-_INSTANCE: Final = str(uuid.uuid4())
-
-
-def resource_attributes(settings: Mapping[str, str | None]) -> dict[str, str]:
-    """The resource of own telemetry: what the settings say over what is known; null takes away."""
-    found = {"service.name": "spanledger", "service.version": __version__, "service.instance.id": _INSTANCE, **settings}
-    return {name: value for name, value in found.items() if value is not None}
 
 
 class MetricsReaders:

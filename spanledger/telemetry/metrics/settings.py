@@ -6,7 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from spanledger.settings import Endpoint, Secret, Settings, split_endpoint
+from spanledger.settings import Endpoint, Settings, split_endpoint
+from spanledger.telemetry.otlp_settings import OtlpClientSettings
 
 
 class LabelsSettings(Settings):
@@ -54,30 +55,9 @@ class PullSettings(Settings):
     """Who reads."""
 
 
-class HeaderSettings(Settings):
-    """A header of a request."""
-
-    name: str
-    """Its name."""
-    value: Secret
-    """Its value."""
-
-
-class OtlpMetricsSettings(Settings):
+class OtlpMetricsSettings(OtlpClientSettings):
     """Where metrics are sent."""
 
-    endpoint: str = Field(pattern=r"^(https?://)?[^/\s]+(/\S*)?$")
-    """`http://host:4318` or `https://…`, for gRPC also `host:4317`. The path over HTTP is `/v1/metrics` by default."""
-    protocol: Literal["http/protobuf", "grpc"] = "http/protobuf"
-    """How."""
-    headers: list[HeaderSettings] = []
-    """Sent along."""
-    compression: Literal["none", "gzip"] = "none"
-    """Of requests."""
-    insecure: bool = False
-    """Of a gRPC endpoint without a scheme: without TLS."""
-    timeout: int = Field(default=10_000, ge=1)
-    """Milliseconds for one request."""
     temporality_preference: Literal["cumulative"] = "cumulative"
     """Accepted; sums run from the start of the process."""
 

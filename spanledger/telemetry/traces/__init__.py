@@ -1,0 +1,1 @@
+"""Spans of spanledger about itself, to whom `service::telemetry::traces` names."""
