@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,9 +87,14 @@ class Subject:
 
 
 @contextmanager
-def spanledger(target: str, address: str = "") -> Iterator[Subject]:
-    """With settings of `TARGETS`; `address` is the sink's."""
-    settings = [*_SETTINGS, *TARGETS[target], *([f"exporters.clickhouse.endpoint={address}"] if address else [])]
+def spanledger(target: str, address: str = "", settings: Sequence[str] = ()) -> Iterator[Subject]:
+    """With settings of `TARGETS`, and more of them; `address` is the sink's."""
+    settings = [
+        *_SETTINGS,
+        *TARGETS[target],
+        *settings,
+        *([f"exporters.clickhouse.endpoint={address}"] if address else []),
+    ]
     options = [option for text in settings for option in ("--set", text)]
     command = [sys.executable, "-P", "-m", "spanledger", "serve", *options]
     with TemporaryDirectory() as folder:

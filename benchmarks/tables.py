@@ -49,10 +49,12 @@ def print_durability(found: list[Durability]) -> None:
     print(f"\nthroughput with a durable log, of that with a log in memory; at least {AT_LEAST}")
     senders = (f"{number} connections with {spans} spans a request" for spans, number in CONNECTIONS.items())
     print("HTTP, " + ", ".join(senders))
-    print("\nmix  spans a request   requests/s  in memory   share  share by CPU")
+    print("\nmix  spans a request  delivered/s  in memory   share  share by CPU  acknowledged")
     for one in found:
         durable, memory = one.requests_per_second
-        print(f"{one.mix:5}{one.spans:15}{durable:13.0f}{memory:11.0f}{one.wall:8.2f}{one.cpu:14.2f}")
+        print(
+            f"{one.mix:5}{one.spans:15}{durable:13.0f}{memory:11.0f}{one.wall:8.2f}{one.cpu:14.2f}{one.acknowledged:14.2f}"
+        )
 
 
 def print_peers(found: dict[str, Any], names: list[str]) -> None:

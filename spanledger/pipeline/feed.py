@@ -152,8 +152,12 @@ class Feed:
                     self.detach(delivery)
                     self._on_left_behind(self, delivery)
                 return
+            if self._holding is not None:
+                self._holding.block()
             self._wake.clear()
             await self._wake.wait()
+        if self._holding is not None:
+            self._holding.blocked = False
 
     async def _read_on(self) -> None:
         try:

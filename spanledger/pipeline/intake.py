@@ -11,12 +11,15 @@ from typing import Final
 from spanledger.errors import Overloaded, SpanledgerError
 from spanledger.model.received import Intake, Received, Signal
 from spanledger.pipeline.base import Committed, Log
+from spanledger.pipeline.clock import Clock
 from spanledger.pipeline.roads import EVERYTHING, Roads
 from spanledger.tracing import Span, Tracer
 
 _STOPPING_DELAY: Final = 2.0
 """Seconds after which a sender should try again while this process stops: another replica may answer at once, and a
 restart takes about as long."""
+_PATIENCE: Final = 1.0
+"""Seconds that a request waits for the mapping at most: then the log takes it all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,14 @@ class Holding:
         self._bytes = 0
         self._own = 0
         """Place of the last entry for this mapping."""
+        self._let_go = 0
+        """Place of the last entry that found no room."""
         self.last = 0
         """Place of the last entry."""
+        self.blocked = False
+        """Whether the mapping waits for exporters: then nothing here gets less."""
+        self.on_room: Callable[[], None] = lambda: None
+        """Called when some room is free again, or none can be expected."""
 
     def follow(self, last: int) -> None:
         """The end of the log is here."""
@@ -48,11 +57,23 @@ class Holding:
         """The entry for this mapping that follows `after`, when it is held; else the log has to be read, up to
         `held_from`."""
         held = self._held
+        if after >= self._let_go:
+            self._let_go = 0
         while held and held[0].committed.seq <= after:
             self._release()
         if held and held[0].previous <= after:
             return self._release()
         return None
+
+    def block(self) -> None:
+        """The mapping waits for exporters."""
+        self.blocked = True
+        self.on_room()
+
+    def crowded(self, size: int) -> bool:
+        """Whether so many bytes more would find no room, but soon will: the mapping is at work on what is held, and
+        has missed nothing."""
+        return self._bytes > 0 and self._bytes + size > self._max_bytes and not self._let_go and not self.blocked
 
     @property
     def held_from(self) -> int:
@@ -70,11 +91,15 @@ class Holding:
         if self._bytes + size <= self._max_bytes:
             self._held.append(_Held(self._own, entry))
             self._bytes += size
+        else:
+            self._let_go = entry.seq
+            self.on_room()
         self._own = entry.seq
 
     def _release(self) -> Committed:
         committed = self._held.popleft().committed
         self._bytes -= len(committed.received.body)
+        self.on_room()
         return committed
 
 
@@ -85,12 +110,16 @@ class LogIntake(Intake):
     client hung up, and its entry is in the log all the same.
     """
 
-    def __init__(self, log: Log, tracer: Tracer | None = None) -> None:
+    def __init__(self, log: Log, clock: Clock, tracer: Tracer | None = None) -> None:
         self._log = log
+        self._clock = clock
         self._tracer = tracer if tracer is not None else Tracer()
         self._spans: dict[int, Span] = {}
         """Of requests on their way into the log, by their `id`."""
         self.holdings: list[Holding] = []
+        self._ahead: deque[tuple[int, asyncio.Future[None]]] = deque()
+        """Requests that wait for the mapping, with their sizes."""
+        self._appending_bytes = 0
         self._closed = True
         self._appending = 0
         self._idle = asyncio.Event()
@@ -105,6 +134,7 @@ class LogIntake(Intake):
         """Know the end of the log from here on. The log must be open."""
         for holding in self.holdings:
             holding.follow(self._log.last_seq)
+            holding.on_room = self._go_on
         self._log.on_commit(self._committed)
 
     def open(self) -> None:
@@ -126,13 +156,22 @@ class LogIntake(Intake):
         if self._closed:
             raise Overloaded("spanledger is starting or stopping", _STOPPING_DELAY)
         self._appending += 1
+        size = len(received.body)
         try:
-            if not self._tracer.active or self._tracer.is_own(received.body):
-                return await self._log.append(received)
-            return await self._traced(received)
-        except SpanledgerError:
-            self.refused[received.signal] += len(received.items)
-            raise
+            if self._is_ahead(size):
+                await self._wait_for_mapping(size)
+            else:
+                self._appending_bytes += size
+            try:
+                if not self._tracer.active or self._tracer.is_own(received.body):
+                    return await self._log.append(received)
+                return await self._traced(received)
+            except SpanledgerError:
+                self.refused[received.signal] += len(received.items)
+                raise
+            finally:
+                self._appending_bytes -= size
+                self._go_on()
         finally:
             self._appending -= 1
             if not self._appending:
@@ -154,6 +193,42 @@ class LogIntake(Intake):
         while self._appending:
             self._idle.clear()
             await self._idle.wait()
+
+    def _is_ahead(self, size: int) -> bool:
+        size += self._appending_bytes
+        return any(holding.crowded(size) for holding in self.holdings)
+
+    async def _wait_for_mapping(self, size: int) -> None:
+        """Return when so many bytes find room among what is held, or after a while; they count as being appended then.
+
+        Receiving is cheaper than mapping, so senders that come back with their next request as soon as they have an
+        answer fill any queue faster than it empties, and what the mapping cannot be handed is read and decoded again.
+        """
+        turn = asyncio.get_running_loop().create_future()
+        self._ahead.append((size, turn))
+        timer = self._clock.call_later(_PATIENCE, lambda: self._let_through(size, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._appending_bytes -= size
+            raise
+        finally:
+            timer.cancel()
+
+    def _let_through(self, size: int, turn: asyncio.Future[None]) -> None:
+        if not turn.done():
+            self._appending_bytes += size
+            turn.set_result(None)
+
+    def _go_on(self) -> None:
+        """Let through those for whom there is room."""
+        while self._ahead:
+            size, turn = self._ahead[0]
+            if not turn.done() and self._is_ahead(size):
+                return
+            self._ahead.popleft()
+            self._let_through(size, turn)
 
     def _committed(self, entries: Sequence[Committed]) -> None:
         for entry in entries:

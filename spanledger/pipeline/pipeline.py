@@ -97,7 +97,7 @@ class Pipeline:
         self._random = random if random is not None else Random()  # noqa: S311
         self._roads = {name: (roads or {}).get(name, EVERYTHING) for name in exporters}
         self._tracer = tracer if tracer is not None else Tracer()
-        self._intake = LogIntake(log, self._tracer)
+        self._intake = LogIntake(log, self._clock, self._tracer)
         self._deliveries: dict[str, Delivery[Any]] = {}
         self._counts = MappingCounts()
         self._live: list[Feed] = []

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from spanledger.errors import PayloadError
 from spanledger.exporters.base import WRITTEN, Exporter, Rejection, WriteResult
-from spanledger.model.received import Decoded, Encoding, Item, Received, Signal
+from spanledger.model.received import Decode, Decoded, Encoding, Item, Received, Signal
 from spanledger.model.records import Record, Run
 from spanledger.model.span import LogRecord, Span
 from spanledger.pipeline import (
@@ -315,6 +315,7 @@ async def running(
     *,
     log: Log | None = None,
     delivery: DeliverySettings | None = None,
+    decode: Decode = decode,
     new_mapper: Callable[[], Mapper] = LedgerMapper,
     grace: float = 0,
     **settings: object,

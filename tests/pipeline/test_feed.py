@@ -11,7 +11,7 @@ import pytest
 from spanledger.errors import LogError
 from spanledger.model.received import Decoded, Encoding, Item, Signal
 from spanledger.model.records import Record
-from spanledger.pipeline import DurableLog, FileStorageSettings, MemoryLog, Pipeline, PipelineSettings
+from spanledger.pipeline import DeliverySettings, DurableLog, FileStorageSettings, MemoryLog
 from spanledger.pipeline.base import Chunk
 from spanledger.pipeline.settings import WarmUpSettings
 from tests.pipeline.doubles import (
@@ -21,10 +21,10 @@ from tests.pipeline.doubles import (
     RecordingExporter,
     decode,
     letters,
-    quick,
     request,
     running,
     send,
+    turns,
 )
 
 
@@ -103,26 +103,73 @@ async def test_late_facts_write_a_run_again(clock: FakeClock) -> None:
         assert exporter.outputs == {"a": "hello"}
 
 
-@pytest.mark.parametrize(("handoff_bytes", "decoded_again"), [(1_000, 0), (12, 1), (0, 3)])
-async def test_items_beyond_the_hand_off_are_decoded_again(
+@pytest.mark.parametrize(("handoff_bytes", "decoded_again"), [(12, 0), (0, 3)])
+async def test_items_that_are_never_handed_over_are_decoded_again(
     clock: FakeClock, handoff_bytes: int, decoded_again: int
 ) -> None:
     exporter, again = RecordingExporter(), CountingDecode()
-    pipeline = Pipeline(
-        MemoryLog(clock=clock),
-        again,
-        LedgerMapper,
-        {"store": exporter},
-        PipelineSettings(handoff_bytes=handoff_bytes, delivery=quick()),
-        clock=clock,
-    )
-    await pipeline.start()
-    # The log in memory answers without a turn of the event loop, so nothing is mapped before all three are in.
-    await asyncio.gather(*(pipeline.intake.accept(request(f"span {name}")) for name in "abc"))
-    await pipeline.drained()
+    async with running(exporter, clock, decode=again, handoff_bytes=handoff_bytes) as pipeline:
+        await asyncio.gather(*(pipeline.intake.accept(request(f"span {name}")) for name in "abc"))
+        await pipeline.drained()
     assert exporter.written_ids == ["a", "b", "c"]
     assert again.calls == decoded_again
-    await pipeline.stop(0)
+
+
+async def test_a_sender_waits_while_the_mapping_is_at_work_on_a_full_hand_off(clock: FakeClock) -> None:
+    mapper = LedgerMapper()
+    async with running(RecordingExporter(), clock, new_mapper=lambda: mapper, handoff_bytes=12) as pipeline:
+
+        async def known_when_answered(name: str) -> set[str]:
+            await pipeline.intake.accept(request(f"span {name}"))
+            return mapper.known
+
+        # The log in memory answers without a turn of the event loop, so nothing is mapped before the first two are in.
+        answers = await asyncio.gather(*map(known_when_answered, "ab"))
+        assert answers == [set(), set()]
+        assert "a" in await known_when_answered("c")
+
+
+async def test_no_sender_waits_for_a_mapping_that_waits_for_a_store(clock: FakeClock) -> None:
+    exporter, again = RecordingExporter(), CountingDecode()
+    exporter.gate.clear()
+    one_at_a_time = DeliverySettings.model_validate({"batch": {"flush_timeout": 0}, "buffer_bytes": 1})
+    async with running(exporter, clock, decode=again, delivery=one_at_a_time, handoff_bytes=12) as pipeline:
+        for name in "abcde":
+            await pipeline.intake.accept(request(f"span {name}"))
+        exporter.gate.set()
+        await pipeline.drained()
+    assert exporter.written_ids == ["a", "b", "c", "d", "e"]
+    assert again.calls > 0  # beyond the hand-off they were in the log alone
+
+
+class StuckMapper(LedgerMapper):
+    """Stops at the first large request until told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go_on = threading.Event()
+
+    def add(self, project_id: str, items: Sequence[Item], now_ns: int) -> list[Record]:
+        if len(items) > 1:
+            self.may_go_on.wait()
+        return super().add(project_id, items, now_ns)
+
+
+async def test_a_sender_waits_for_the_mapping_no_longer_than_a_second(clock: FakeClock) -> None:
+    mapper, exporter = StuckMapper(), RecordingExporter()
+    large = request("span a", "fact a " + "x" * 600_000)
+    async with running(exporter, clock, new_mapper=lambda: mapper, handoff_bytes=len(large.body)) as pipeline:
+        await pipeline.intake.accept(large)
+        await turns()  # the mapping takes it over, and stands still beside the event loop
+        await pipeline.intake.accept(request("span b", "fact b " + "x" * 600_000))
+        waiting = asyncio.create_task(pipeline.intake.accept(request("span c")))
+        await clock.armed()
+        assert clock.delays == [1.0]
+        await clock.advance(1)
+        await waiting
+        mapper.may_go_on.set()
+        await pipeline.drained()
+        assert list(exporter.outputs) == ["a", "b", "c"]
 
 
 async def test_an_item_that_cannot_be_mapped_costs_only_itself(clock: FakeClock) -> None:
