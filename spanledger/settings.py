@@ -28,6 +28,20 @@ class Settings(BaseModel):
         """What these settings ask for and will not happen, one sentence each that begins with the key."""
         yield from ()
 
+    def accepted_only(self) -> Iterator[str]:
+        """The same for keys whose own description says that they are accepted, or without effect, and nothing more:
+        those that were given another value than they have anyway."""
+        for name in sorted(self.model_fields_set):
+            field = type(self).model_fields[name]
+            found = _ACCEPTED.match(field.description or "")
+            if found is not None and getattr(self, name) != field.get_default(call_default_factory=True):
+                why = found["why"].rstrip(".").replace("`", "")
+                yield f"{field.alias or name} has no effect" + (f"; {why}" if why else "")
+
+
+_ACCEPTED: Final = re.compile(
+    r"(?:Accepted|Without effect)(?:[;:,.] ?(?:without effect[,.]? ?)?|$)(?P<why>.*)", re.DOTALL
+)
 
 _UNIT_NANOSECONDS: Final = {
     "ns": 1,

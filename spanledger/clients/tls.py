@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Self
+from typing import Final, Literal, Self
 
 from pydantic import model_validator
 
 from spanledger.errors import ConfigError
 from spanledger.settings import Secret, Settings
+
+_VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 class ClientTlsSettings(Settings):
@@ -31,6 +33,12 @@ class ClientTlsSettings(Settings):
     """Key of the client certificate."""
     key_pem: Secret | None = None
     """The same, in place."""
+    include_system_ca_certs_pool: bool = False
+    """Trust the system's authorities beside those given."""
+    min_version: Literal["1.2", "1.3", ""] = ""
+    """Oldest version of TLS; 1.2 unless said otherwise."""
+    max_version: Literal["1.2", "1.3", ""] = ""
+    """Newest version of TLS; unset = no limit."""
     server_name_override: str | None = None
     """Name to expect in the server's certificate."""
 
@@ -41,11 +49,17 @@ class ClientTlsSettings(Settings):
                 raise ValueError(f"expected one of {name}_file and {name}_pem")
         if bool(self.cert_file or self.cert_pem) != bool(self.key_file or self.key_pem):
             raise ValueError("expected a client certificate and its key, or neither")
+        if self.min_version and self.max_version and self.min_version > self.max_version:
+            raise ValueError("expected a min_version that is not newer than max_version")
         return self
 
     def ca(self) -> bytes | None:
         """PEM of the authorities; None for the system's. Raises `ConfigError`."""
-        return _pem(self.ca_file, self.ca_pem)
+        own = _pem(self.ca_file, self.ca_pem)
+        if own is None or not self.include_system_ca_certs_pool:
+            return own
+        system = ssl.create_default_context().get_ca_certs(binary_form=True)
+        return b"\n".join([own, *(ssl.DER_cert_to_PEM_cert(one).encode() for one in system)])
 
     def certificate(self) -> bytes | None:
         """PEM of the client certificate. Raises `ConfigError`."""
@@ -66,6 +80,10 @@ class ClientTlsSettings(Settings):
             raise ConfigError(f"tls: a certificate or key cannot be used: {error}") from error
         if self.cert_pem:
             raise ConfigError("tls: over HTTP and to Kafka a client certificate comes from cert_file and key_file")
+        if self.min_version:
+            context.minimum_version = _VERSIONS[self.min_version]
+        if self.max_version:
+            context.maximum_version = _VERSIONS[self.max_version]
         if self.insecure_skip_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

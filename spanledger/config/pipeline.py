@@ -117,22 +117,32 @@ def without_effect(config: Config) -> Iterator[str]:
     for kind in (Kind.RECEIVERS, Kind.PROCESSORS, Kind.EXPORTERS, Kind.EXTENSIONS):
         for id_, settings in used(config, kind).items():
             yield from _without_effect(settings, f"{kind}::{id_}")
-    telemetry = config.telemetry
-    if telemetry.metrics.views:
-        yield "service::telemetry::metrics::views has no effect"
-    traces = telemetry.traces
+    yield from _without_effect(config.telemetry, "service::telemetry")
+    traces = config.telemetry.traces
     if traces.model_fields_set and not traces.processors:
         yield "service::telemetry::traces has no effect without processors, which say where spans go"
 
 
 def _without_effect(settings: BaseModel, path: str) -> Iterator[str]:
-    """What a section of settings, and those inside it, say of themselves."""
+    """What a section of settings, and those inside it, say of themselves, each key once."""
+    told: list[str] = []
+    for text in _said(settings, path):
+        key = text.partition(" ")[0].rstrip(":")
+        if not any(one.startswith((f"{key} ", f"{key}:")) for one in told):
+            told.append(text)
+    yield from told
+
+
+def _said(settings: BaseModel, path: str) -> Iterator[str]:
     if isinstance(settings, Settings):
         yield from (f"{path}::{text}" for text in settings.without_effect())
+        yield from (f"{path}::{text}" for text in settings.accepted_only())
     for name in type(settings).model_fields:
         inner = getattr(settings, name)
-        if isinstance(inner, BaseModel):
-            yield from _without_effect(inner, f"{path}::{name}")
+        within = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list | tuple) else (inner,)
+        for one in within:
+            if isinstance(one, BaseModel):
+                yield from _said(one, f"{path}::{name}")
 
 
 def memory_limit(config: Config) -> int | None:

@@ -23,7 +23,7 @@ class BatchProcessorSettings(Settings):
     metadata_keys: list[str] = Field(default_factory=list)
     """Accepted only empty: tenants are kept apart by project, in one batch."""
     metadata_cardinality_limit: int = Field(default=1000, ge=0)
-    """Accepted; without effect, as `metadata_keys` is."""
+    """Accepted; as `metadata_keys`, which must be empty."""
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:
@@ -44,7 +44,7 @@ class MemoryLimiterSettings(Settings):
     four fifths of the limit; should it stay there, it receives one request at a time."""
 
     check_interval: Duration = Field(default=1.0, ge=0)
-    """Accepted; what waits is counted when it arrives, and the process looked at as often."""
+    """Accepted; what waits is counted when it arrives, and the memory of the process looked at then."""
     limit_mib: int = Field(default=0, ge=0)
     """MiB for everything that waits: an eighth for bodies before the mapping, half for records before the exporters
     or for the log in memory. 0: `limit_percentage` decides. Never raises a bound of the pipeline."""
@@ -55,9 +55,9 @@ class MemoryLimiterSettings(Settings):
     spike_limit_percentage: int = Field(default=0, ge=0, le=100)
     """Taken off `limit_percentage`."""
     min_gc_interval_when_soft_limited: Duration = 10.0
-    """Accepted; without effect here."""
+    """Accepted; no collection is forced."""
     min_gc_interval_when_hard_limited: Duration = 0.0
-    """Accepted; without effect here."""
+    """Accepted; no collection is forced."""
 
     @model_validator(mode="after")
     def _limits(self) -> Self:

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -19,9 +20,10 @@ from spanledger.errors import StoreError
 from spanledger.exporters.base import WRITTEN, Exporter, WriteResult
 from spanledger.exporters.lines import json_lines
 from spanledger.model.records import Record
-from spanledger.settings import Settings
+from spanledger.settings import Duration, Settings
 
 _MEGABYTE = 1_000_000
+_DAY = 86_400 * 10**9
 
 
 class RotationSettings(Settings):
@@ -31,6 +33,10 @@ class RotationSettings(Settings):
     """Size at which the file is set aside under a name with the time."""
     max_backups: int = Field(default=100, ge=0)
     """Files set aside that are kept; 0 keeps all."""
+    max_days: int = Field(default=0, ge=0)
+    """Days that files set aside are kept; 0 keeps them whatever their age."""
+    localtime: bool = False
+    """Their names tell the local time, not UTC."""
 
 
 class FileSettings(Settings):
@@ -44,6 +50,12 @@ class FileSettings(Settings):
     """A batch counts as written when it would outlive a power cut."""
     rotation: RotationSettings | None = None
     """Left out: one file without bound."""
+    format: Literal["json"] = "json"
+    """JSON lines are all that there is: a record has no form in protobuf."""
+    flush_interval: Duration = 1.0
+    """Accepted; each batch is in the file before it counts as written."""
+    create_directory: bool = True
+    """Accepted; folders are always made."""
 
 
 class FileExporter(Exporter):
@@ -92,7 +104,7 @@ class FileExporter(Exporter):
     def _append(self, data: bytes) -> None:
         rotation = self.settings.rotation
         if rotation and self._size and self._size + len(data) > rotation.max_megabytes * _MEGABYTE:
-            self._set_aside(rotation.max_backups)
+            self._set_aside(rotation)
         file = self._open(truncate=False) if self._file is None else self._file
         try:
             view = memoryview(data)
@@ -105,9 +117,9 @@ class FileExporter(Exporter):
             raise
         self._size += len(data)
 
-    def _set_aside(self, keep: int) -> None:
+    def _set_aside(self, rotation: RotationSettings) -> None:
         path = self._path
-        stamp = time.strftime("%Y-%m-%dT%H-%M-%S", time.gmtime())
+        stamp = time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime() if rotation.localtime else time.gmtime())
         backup = path.with_name(f"{path.stem}-{stamp}{path.suffix}")
         number = 1
         while backup.exists():
@@ -117,8 +129,10 @@ class FileExporter(Exporter):
         if self._file is not None:
             os.close(self._file)
             self._file = None
-        if keep:
-            pattern = f"{glob.escape(path.stem)}-????-??-??T??-??-??*{glob.escape(path.suffix)}"
-            backups = sorted(path.parent.glob(pattern), key=lambda found: found.stat().st_mtime_ns)
-            for old in backups[:-keep]:
+        pattern = f"{glob.escape(path.stem)}-????-??-??T??-??-??*{glob.escape(path.suffix)}"
+        backups = sorted((found.stat().st_mtime_ns, len(found.name), found) for found in path.parent.glob(pattern))
+        oldest = time.time_ns() - rotation.max_days * _DAY if rotation.max_days else 0
+        too_many = len(backups) - rotation.max_backups if rotation.max_backups else 0
+        for number, (written, _, old) in enumerate(backups):
+            if number < too_many or written < oldest:
                 old.unlink(missing_ok=True)

@@ -57,7 +57,7 @@ class TlsSettings(Settings):
     client_ca_file: Path | None = None
     """Only clients whose certificate one of these authorities has signed may connect (mTLS)."""
     client_ca_file_reload: bool = False
-    """Without effect: the file is looked at again every `reload_interval`, like the others."""
+    """Always so: the file is looked at again every `reload_interval`, like the others."""
     reload_interval: Annotated[Duration, Field(ge=0)] = 60.0
     """How often files are looked at again. 0 = never."""
     min_version: TlsVersion = "1.2"

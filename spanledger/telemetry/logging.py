@@ -34,7 +34,7 @@ def _time(record: logging.LogRecord) -> str:
 class _Formatter(logging.Formatter):
     def __init__(self, settings: LogsSettings) -> None:
         super().__init__()
-        self.fields: Mapping[str, str] = settings.initial_fields
+        self.fields: Mapping[str, str | int | float | bool] = settings.initial_fields
         self.caller = not settings.disable_caller
         self.stacktrace = not settings.disable_stacktrace
 

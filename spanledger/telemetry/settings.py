@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from spanledger.settings import Duration, Endpoint, Settings
 from spanledger.telemetry.metrics.settings import MetricsSettings
 from spanledger.telemetry.traces.settings import TracesSettings
+
+
+def _in_lower_case(given: object) -> object:
+    return given.lower() if isinstance(given, str) else given
 
 
 class SamplingSettings(Settings):
@@ -27,13 +31,13 @@ class SamplingSettings(Settings):
 class LogsSettings(Settings):
     """`service::telemetry::logs`: what spanledger says about itself."""
 
-    level: Literal["debug", "info", "warn", "error"] = "info"
-    """Lines below this level are not written."""
+    level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_in_lower_case)] = "info"
+    """Lines below this level are not written. Also in capitals."""
     encoding: Literal["console", "json"] = "console"
     """`console` for people, `json` for one JSON object a line."""
     output_paths: list[str] = ["stderr"]
     """Where lines go: `stderr`, `stdout` or file paths."""
-    initial_fields: dict[str, str] = {}
+    initial_fields: dict[str, str | int | float | bool] = {}
     """Fields added to every line."""
     error_output_paths: list[str] = ["stderr"]
     """Accepted; failures of the logging itself go to stderr."""
@@ -55,7 +59,17 @@ class TelemetrySettings(Settings):
     traces: TracesSettings = TracesSettings()
     resource: dict[str, str | None] = {}
     """Attributes of the resource of own metrics and spans, over `service.name`, `service.version` and
-    `service.instance.id`; null takes one away."""
+    `service.instance.id`; null takes one away.
+    Also as a list `attributes` of `name` and `value`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_of_attributes(cls, given: Any) -> Any:
+        resource = given.get("resource") if isinstance(given, dict) else None
+        listed = resource.get("attributes") if isinstance(resource, dict) and len(resource) == 1 else None
+        if isinstance(listed, list) and all(isinstance(one, dict) and {"name", "value"} <= set(one) for one in listed):
+            return {**given, "resource": {one["name"]: one["value"] for one in listed}}
+        return given
 
 
 class ResponseBody(Settings):
@@ -96,8 +110,22 @@ class ComponentHealthSettings(Settings):
     """How long that may last before."""
 
 
+class CheckPipelineSettings(Settings):
+    """What the Collector had before its second version to tell how exporters are doing."""
+
+    enabled: bool = False
+    """Accepted; a store that is away is degraded, see `component_health`."""
+    interval: Duration = 300.0
+    """Accepted; as `enabled`."""
+    exporter_failure_threshold: int = 5
+    """Accepted; as `enabled`."""
+
+
 class HealthCheckSettings(Settings):
     """Extension `health_check`."""
+
+    check_collector_pipeline: CheckPipelineSettings = CheckPipelineSettings()
+    """Of old."""
 
     endpoint: Endpoint = "127.0.0.1:13133"
     """Where to listen."""

@@ -130,7 +130,9 @@ class Zpages:
         return _page("Feature gates", "<p>There are none.</p>")
 
     async def _tracez(self, request: web.Request) -> web.Response:
-        return web.Response(status=501, text="spanledger keeps no traces of its own\n")
+        return web.Response(
+            status=501, text="spanledger keeps no spans about itself; service::telemetry::traces says who gets them\n"
+        )
 
     async def _expvarz(self, request: web.Request) -> web.Response:
         return web.json_response(dict(self._status()))

@@ -329,9 +329,23 @@ def test_an_endpoint_that_is_none_is_refused(endpoint: str) -> None:
         {"runs_ttl_days": -1},
         {"insert_settings": {"wait_for_async_insert": 0}},
         {"timeout": 5},
+        {"endpoint": "http://a,b", "connection_open_strategy": "fastest"},
+        {"endpoint": "http://a,b", "connection_params": {"connection_open_strategy": "fastest"}},
     ],
     ids=str,
 )
 def test_a_setting_that_cannot_be_is_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ClickHouseSettings(**settings)
+
+
+def hosts(**settings: Any) -> list[str]:
+    return [server.host for server in ClickHouseSettings(endpoint="http://a,b,c", **settings).server.tried()]
+
+
+def test_hosts_are_tried_in_the_order_that_was_asked_for() -> None:
+    assert [hosts(), hosts()] == [["a", "b", "c"]] * 2
+    first = hosts(connection_open_strategy="round_robin")
+    second = hosts(connection_params={"connection_open_strategy": "round_robin"})
+    assert second == [*first[1:], first[0]]
+    assert sorted(hosts(connection_open_strategy="random")) == ["a", "b", "c"]

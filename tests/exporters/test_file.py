@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from spanledger.errors import StoreError
 from spanledger.exporters.base import WRITTEN, Rejection
@@ -87,6 +89,30 @@ async def test_a_full_file_is_set_aside_and_the_oldest_go(tmp_path: Path) -> Non
     backups = [tmp_path / name for name in os.listdir(tmp_path) if name != path.name]
     assert [line["name"] for line in lines(path)] == ["4"]
     assert sorted(line["name"] for backup in backups for line in lines(backup)) == ["2", "3"]
+
+
+async def test_a_file_set_aside_goes_when_it_is_old(tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    old, young = tmp_path / "runs-2026-01-01T00-00-00.jsonl", tmp_path / "runs-2026-01-03T00-00-00.jsonl"
+    for backup, days in ((old, 3), (young, 1)):
+        backup.write_text("{}\n")
+        then = time.time() - days * 86_400
+        os.utime(backup, (then, then))
+    rotation = RotationSettings(max_megabytes=1, max_backups=0, max_days=2, localtime=True)
+
+    batches: list[list[Record]] = [[make_run(name=str(number), input="x" * 600_000)] for number in range(2)]
+
+    await write(FileSettings(path=str(path), rotation=rotation, fsync=False), *batches)
+
+    assert not old.exists()
+    assert young.exists()
+    assert len(os.listdir(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("given", [{"format": "proto"}, {"compression": "zstd"}, {"group_by": {"enabled": True}}])
+def test_forms_that_records_do_not_have_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(given))):
+        FileSettings.model_validate({"path": "runs.jsonl", **given})
 
 
 async def test_a_write_that_fails_is_taken_back_and_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

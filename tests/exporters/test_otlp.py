@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from pydantic import ValidationError
 
 from spanledger.access.bearer import BearerTokenAuth
 from spanledger.access.settings import BearerTokenAuthSettings
+from spanledger.clients.tls import ClientTlsSettings
 from spanledger.errors import Overloaded, Throttled
 from spanledger.exporters.base import WRITTEN, WriteResult
 from spanledger.exporters.messages import count, halves
@@ -30,6 +32,7 @@ from spanledger.exporters.otlp.settings import OtlpHttpSettings, OtlpSettings
 from spanledger.model.received import Encoding, Signal, Telemetry
 from spanledger.receiver.otlp import OtlpReceiver
 from tests.receiver import bodies
+from tests.receiver.certificates import Authority
 from tests.receiver.servers import Memory, OneKey, settings
 from tests.receiver.tables import TABLE
 
@@ -329,12 +332,90 @@ def test_headers_may_be_a_list() -> None:
         (OtlpHttpSettings, {"endpoint": "gateway:4318"}, "expected addresses such as"),
         (OtlpHttpSettings, {"endpoint": "http://user:pass@gateway"}, "expected no user or password"),
         (OtlpSettings, {"endpoint": "gateway:4317", "tls": {"insecure_skip_verify": True}}, "not possible over gRPC"),
+        (OtlpSettings, {"endpoint": "gateway:4317", "tls": {"min_version": "1.3"}}, "no other bounds"),
+        (OtlpHttpSettings, {"endpoint": "http://gateway", "compression_params": {"level": 10}}, "a level from 1 to 9"),
+        (
+            OtlpHttpSettings,
+            {"endpoint": "http://gateway", "compression": "snappy", "compression_params": {"level": 1}},
+            "no level",
+        ),
+        (OtlpHttpSettings, {"endpoint": "http://gateway", "tls": {"reload_interval": "1h"}}, "reload_interval"),
         (OtlpSettings, {"endpoint": "gateway:4317", "tls": {"cert_file": "a.pem"}}, "certificate and its key"),
     ],
 )
 def test_settings_that_cannot_be(model: Any, given: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError, match=text):
         model.model_validate(given)
+
+
+@pytest.mark.parametrize(("compression", "level"), [("gzip", 9), ("zstd", 22), ("deflate", 1), ("zlib", -1)])
+async def test_how_hard_to_compress_may_be_said(compression: str, level: int) -> None:
+    memory = Memory()
+    keys: dict[str, Any] = {"compression": compression, "compression_params": {"level": level}}
+    async with receiving(memory) as receiver, exporting(receiver, "http", **keys) as exporter:
+        assert await exporter.write([traces("a")], "") == WRITTEN
+    assert memory.names == ["a"]
+
+
+@pytest.mark.parametrize(("keys", "expected"), [({}, [None, None]), ({"cookies": {"enabled": True}}, [None, "to=one"])])
+async def test_cookies_are_sent_back_where_that_is_asked_for(keys: dict[str, Any], expected: list[str | None]) -> None:
+    seen: list[str | None] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Cookie"))
+        return web.Response(headers={"Set-Cookie": "to=one; Path=/"})
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", answer)
+    async with TestServer(app) as server:
+        given = {"endpoint": f"http://127.0.0.1:{server.port}", **keys}
+        exporter = OtlpHttpExporter(OtlpHttpSettings.model_validate(given), Signal.TRACES)
+        await exporter.start()
+        for name in ("a", "b"):
+            assert await exporter.write([traces(name)], "") == WRITTEN
+        await exporter.close()
+    assert seen == expected
+
+
+@pytest.mark.parametrize(("newest", "goes"), [("1.2", False), ("1.3", True)])
+async def test_over_http_the_oldest_version_of_tls_may_be_said(tmp_path: Path, newest: str, goes: bool) -> None:
+    authority = Authority(tmp_path)
+    memory = Memory()
+    tls = {**authority.issue(), "max_version": newest}
+    receiver = OtlpReceiver(settings(http={"tls": tls}), TABLE, memory)
+    await receiver.start()
+    given = {"endpoint": receiver.http_url, "tls": {"ca_file": str(authority.file), "min_version": "1.3"}}
+    exporter = OtlpHttpExporter(OtlpHttpSettings.model_validate(given), Signal.TRACES)
+    await exporter.start()
+    assert (await exporter.write([traces("a")], "") == WRITTEN) is goes
+    await exporter.close()
+    await receiver.stop(0)
+    assert memory.names == (["a"] if goes else [])
+
+
+@both
+async def test_the_systems_authorities_may_be_trusted_beside_its_own(tmp_path: Path, protocol: str) -> None:
+    authority = Authority(tmp_path)
+    memory = Memory()
+    served: dict[str, Any] = {protocol: {"tls": authority.issue()}}
+    receiver = OtlpReceiver(settings(**served), TABLE, memory)
+    await receiver.start()
+    address = receiver.grpc_address if protocol == "grpc" else receiver.http_address
+    endpoint = f"https://localhost:{str(address).rpartition(':')[2]}"
+    tls = {"ca_file": str(authority.file), "include_system_ca_certs_pool": True}
+    exporter: OtlpExporter | OtlpHttpExporter
+    if protocol == "grpc":
+        given = OtlpSettings.model_validate({"endpoint": endpoint, "tls": tls})
+        exporter = OtlpExporter(given, Signal.TRACES)
+    else:
+        exporter = OtlpHttpExporter(OtlpHttpSettings.model_validate({"endpoint": endpoint, "tls": tls}), Signal.TRACES)
+    await exporter.start()
+    assert await exporter.write([traces("a")], "") == WRITTEN
+    await exporter.close()
+    await receiver.stop(0)
+    known = ClientTlsSettings.model_validate(tls).ca() or b""
+    system = ssl.create_default_context().get_ca_certs(binary_form=True)
+    assert known.count(b"BEGIN CERTIFICATE") == 1 + len(system)
 
 
 def test_compressions_that_grpc_does_not_have_are_told() -> None:

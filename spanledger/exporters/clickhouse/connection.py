@@ -179,7 +179,7 @@ def _open_embedded(settings: ClickHouseSettings) -> Client:
 
 def _open_server(settings: ClickHouseSettings, timeout: float) -> Client:
     """A client of the first server that answers."""
-    servers = settings.server.servers
+    servers = settings.server.tried()
     for server in servers[:-1]:
         try:
             return _open_at(server, settings, timeout)

@@ -6,8 +6,10 @@ same server's HTTP port.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from random import sample
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,6 +21,8 @@ _NOT_SPOKEN: Final = (
     "expected the HTTP interface, such as http://host:8123: the native protocol is not spoken, and only of the ports "
     "9000 and 9440 is it known where the same server listens for HTTP"
 )
+STRATEGIES: Final = ("in_order", "round_robin", "random")
+_TURN: Final = count()
 _TRUE: Final = ("1", "true", "t", "yes")
 _DRIVER: Final = frozenset(
     {
@@ -60,6 +64,17 @@ class Endpoint:
         first = self.servers[0]
         host = f"[{first.host}]" if ":" in first.host else first.host
         return f"http{'s' * self.secure}://{host}:{first.port}"
+
+    def tried(self) -> Sequence[Server]:
+        """The servers in the order in which a connection is looked for now (`connection_open_strategy`)."""
+        match self.options.get("connection_open_strategy"):
+            case "random":
+                return sample(self.servers, len(self.servers))
+            case "round_robin":
+                at = next(_TURN) % len(self.servers)
+                return self.servers[at:] + self.servers[:at]
+            case _:
+                return self.servers
 
     def option(self, name: str) -> bool:
         """Whether a switch among the options is on."""

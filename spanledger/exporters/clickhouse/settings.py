@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from spanledger.exporters.clickhouse.endpoint import Endpoint, parse_endpoint
+from spanledger.exporters.clickhouse.endpoint import STRATEGIES, Endpoint, parse_endpoint
 from spanledger.exporters.retention import ProjectRetention
 from spanledger.settings import Duration, Secret, Settings, parse_duration
 
@@ -130,6 +130,8 @@ class ClickHouseSettings(Settings):
     connection_params: dict[str, str] = {}
     """Options of the connection, as in the endpoint behind a question mark; what is none is a setting of every
     insert."""
+    connection_open_strategy: Literal["in_order", "round_robin", "random"] = "in_order"
+    """Which of several hosts a connection is opened to first; the others follow when it is away."""
     compress: Literal["none", "lz4", "zstd", "gzip", "deflate", "br", "true", ""] = "lz4"
     """How requests to a server are compressed."""
     async_insert: bool = False
@@ -214,6 +216,8 @@ class ClickHouseSettings(Settings):
             options = parse_endpoint(self.endpoint, self.connection_params).options
             if options.get("compress", "") not in (*_COMPRESSION, ""):
                 raise ValueError(f"compress: expected one of {', '.join(_COMPRESSION)}")
+            if options.get("connection_open_strategy", "in_order") not in STRATEGIES:
+                raise ValueError(f"connection_open_strategy: expected one of {', '.join(STRATEGIES)}")
             if "dial_timeout" in options:
                 parse_duration(options["dial_timeout"])
         return self
@@ -232,7 +236,9 @@ class ClickHouseSettings(Settings):
     @property
     def server(self) -> Endpoint:
         """Where the servers are, and how to speak to them. Not for the embedded engine."""
-        return parse_endpoint(self.endpoint, self.connection_params)
+        chosen = {"connection_open_strategy": self.connection_open_strategy}
+        given = chosen if "connection_open_strategy" in self.model_fields_set else {}
+        return parse_endpoint(self.endpoint, self.connection_params | given)
 
     @property
     def address(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import cramjam
@@ -19,9 +20,17 @@ except ImportError:
     _gzip, _LEVEL = gzip, 6
 
 
-def compressor(name: str) -> Callable[[bytes], bytes] | None:
-    """What makes bodies of a content encoding; None for `none` and nothing."""
-    return _COMPRESSORS[name]
+def compressor(name: str, level: int = 0) -> Callable[[bytes], bytes] | None:
+    """What makes bodies of a content encoding; None for `none` and nothing. `level` beyond 0 is not the default's."""
+    if level <= 0:
+        return _COMPRESSORS[name]
+    match name:
+        case "gzip":
+            return partial(gzip.compress, compresslevel=level, mtime=0)
+        case "zstd":
+            return lambda body: zstandard.ZstdCompressor(level=level).compress(body)  # one of its own in each thread
+        case _:
+            return partial(zlib.compress, level=level)
 
 
 def _in_gzip(body: bytes) -> bytes:

@@ -44,7 +44,8 @@ class OtlpHttpExporter(RawExporter):
         self._settings = settings
         self._signal = signal
         self._session: aiohttp.ClientSession | None = None
-        self._compress = compressor(settings.compression)
+        params = settings.compression_params
+        self._compress = compressor(settings.compression, params.level if params is not None else 0)
         self._headers = {
             "Content-Type": "application/json" if settings.encoding == "json" else "application/x-protobuf",
             "User-Agent": f"spanledger/{__version__}",
@@ -66,7 +67,9 @@ class OtlpHttpExporter(RawExporter):
             keepalive_timeout=None if settings.disable_keep_alives else settings.idle_conn_timeout,
         )
         timeout = aiohttp.ClientTimeout(total=settings.timeout or None)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=True)
+        kept = settings.cookies is not None and settings.cookies.enabled
+        jar = aiohttp.CookieJar(unsafe=True) if kept else aiohttp.DummyCookieJar()  # unsafe: also of IP addresses
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=True, cookie_jar=jar)
 
     async def write(self, batch: Sequence[Telemetry], token: str) -> WriteResult:
         """Send the bodies as one request."""

@@ -30,6 +30,20 @@ def _with_headers(given: Any) -> Any:
     return given
 
 
+class CookieSettings(Settings):
+    """Cookies of the destination."""
+
+    enabled: bool = False
+    """Send back what it sets, as balancers that keep senders apart by cookies need it."""
+
+
+class CompressionParams(Settings):
+    """How hard to compress."""
+
+    level: int = Field(ge=-1, le=22)
+    """Of gzip, zlib and deflate from 1, fast, to 9, small; of zstd from 1 to 22. 0 and -1: the algorithm's default."""
+
+
 class GrpcKeepaliveSettings(Settings):
     """Pings of the client."""
 
@@ -81,6 +95,11 @@ class OtlpSettings(Settings):
 
     @model_validator(mode="after")
     def _verifies(self) -> Self:
+        if self.tls.min_version == "1.3" or self.tls.max_version == "1.2":
+            raise ValueError(
+                "tls: expected no other bounds than min_version 1.2 and max_version 1.3 over gRPC, whose library "
+                "speaks the newest version that both sides know"
+            )
         if self.tls.insecure_skip_verify and self.secure:
             raise ValueError(
                 "tls::insecure_skip_verify is not possible over gRPC; name the certificate in tls::ca_file and, where "
@@ -124,12 +143,16 @@ class OtlpHttpSettings(Settings):
     """Of bodies."""
     compression: Literal["gzip", "zlib", "deflate", "zstd", "snappy", "x-snappy-framed", "lz4", "none", ""] = "gzip"
     """Of bodies."""
+    compression_params: CompressionParams | None = None
+    """How hard to compress."""
     headers: Headers = Field(default_factory=dict)
     """Sent with every request; values are secrets."""
     auth: ClientAuthSettings | None = None
     """Sends credentials of an extension, too."""
     tls: ClientTlsSettings = ClientTlsSettings()
     """For https endpoints."""
+    cookies: CookieSettings | None = None
+    """Cookies of the destination; without, none are kept."""
     timeout: Annotated[Duration, Field(ge=0)] = 30.0
     """For one attempt. 0 = no limit."""
     proxy_url: str | None = None
@@ -148,11 +171,27 @@ class OtlpHttpSettings(Settings):
     """Accepted; the library sizes its buffers."""
     write_buffer_size: int = Field(default=0, ge=0)
     """Accepted; as `read_buffer_size`."""
+    force_attempt_http2: bool = True
+    """Accepted; HTTP/1.1 is spoken."""
+    http2_read_idle_timeout: Annotated[Duration, Field(ge=0)] = 0.0
+    """Accepted; as `force_attempt_http2`."""
+    http2_ping_timeout: Annotated[Duration, Field(ge=0)] = 0.0
+    """Accepted; as `force_attempt_http2`."""
 
     @model_validator(mode="before")
     @classmethod
     def _header_list(cls, given: Any) -> Any:
         return _with_headers(given)
+
+    @model_validator(mode="after")
+    def _level_fits(self) -> Self:
+        if self.compression_params is None or self.compression_params.level <= 0:
+            return self
+        most = {"gzip": 9, "zlib": 9, "deflate": 9, "zstd": 22}.get(self.compression, 0)
+        if self.compression_params.level > most:
+            expected = f"a level from 1 to {most}" if most else "no level"
+            raise ValueError(f"compression_params: expected {expected} for {self.compression or 'none'}")
+        return self
 
     @model_validator(mode="after")
     def _addresses(self) -> Self:
