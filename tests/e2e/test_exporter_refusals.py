@@ -3,25 +3,18 @@ the delay that they are told, and nothing else."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pytest
 
 from spanledger.access.caller import Caller
 from spanledger.errors import Overloaded, PayloadError, PayloadTooLarge, Throttled
-from spanledger.model.received import Received
-from tests.e2e.applications import PROGRAMS, Application, go_application, node_application, python_application
+from tests.e2e.exporter_programs import PROGRAM, Refusing
 from tests.receiver.servers import Memory, OneKey, running, settings
 
 # The first of these tests may have to install what a program needs.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-PROGRAM: dict[str, Callable[[], Application]] = {
-    "python": lambda: python_application(PROGRAMS / "otel-exporters"),
-    "js": lambda: node_application(PROGRAMS / "otel-exporters-js"),
-    "go": lambda: go_application(PROGRAMS / "otel-exporters-go"),
-}
 EXPORTERS = [
     ("python", "grpc"),
     ("python", "http/protobuf"),
@@ -35,23 +28,6 @@ NEVER_AGAIN = ("js", "grpc")
 """This exporter (0.223) sends nothing twice, whatever it is told; docs/sending.md warns of it."""
 TOO_LARGE_AGAIN = ("python", "grpc")
 """This one (1.45) repeats RESOURCE_EXHAUSTED without RetryInfo too, until its ten seconds are over."""
-
-
-class Refusing(Memory):
-    """An intake that refuses so many times before it accepts."""
-
-    def __init__(self, problem: Exception, times: int) -> None:
-        super().__init__()
-        self.problem = problem
-        self.times = times
-        self.asked: list[float] = []
-        """When, by the clock of the event loop."""
-
-    async def accept(self, received: Received) -> None:
-        self.asked.append(asyncio.get_running_loop().time())
-        if len(self.asked) <= self.times:
-            raise self.problem
-        await super().accept(received)
 
 
 class Door(OneKey):

@@ -1,16 +1,18 @@
 // Sends model calls with OpenTelemetry's own exporters, a batch at a time, each until it is acknowledged.
 //
-//	otel-exporters-go CALLS BATCH_SIZE [once]
+//	otel-exporters-go CALLS BATCH_SIZE [once] [no-retry]
 //
 // Call number n has 100 + n input and 10 + n output tokens, n from 0. After each acknowledgement it prints how many calls
-// are acknowledged by now; with "once", a batch that the exporter gave up is told and not sent again. Endpoint, protocol
-// and compression are read from the environment, as the exporters do it.
+// are acknowledged by now; with "once", a batch that the exporter gave up is told and not sent again, and with "no-retry"
+// the exporter itself repeats nothing. Endpoint, protocol and compression are read from the environment, as the exporters
+// do it.
 package main
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -25,7 +27,13 @@ import (
 
 func exporter(ctx context.Context) (*otlptrace.Exporter, error) {
 	if os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL") == "grpc" {
+		if slices.Contains(os.Args, "no-retry") {
+			return otlptracegrpc.New(ctx, otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: false}))
+		}
 		return otlptracegrpc.New(ctx)
+	}
+	if slices.Contains(os.Args, "no-retry") {
+		return otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}))
 	}
 	return otlptracehttp.New(ctx)
 }
@@ -56,7 +64,7 @@ func calls(ctx context.Context, count int) []trace.ReadOnlySpan {
 func main() {
 	count, _ := strconv.Atoi(os.Args[1])
 	size, _ := strconv.Atoi(os.Args[2])
-	once := len(os.Args) > 3
+	once := slices.Contains(os.Args, "once")
 	ctx := context.Background()
 	sender, err := exporter(ctx)
 	if err != nil {

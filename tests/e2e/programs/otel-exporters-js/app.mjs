@@ -1,10 +1,11 @@
 // Sends model calls with OpenTelemetry's own exporters, a batch at a time, each until it is acknowledged.
 //
-//   node app.mjs CALLS BATCH_SIZE [once]
+//   node app.mjs CALLS BATCH_SIZE [once|together]
 //
 // Call number n has 100 + n input and 10 + n output tokens, n from 0. After each acknowledgement it prints how many calls
-// are acknowledged by now; with "once", a batch that the exporter gave up is told and not sent again. Endpoint, protocol
-// and compression are read from the environment, as the exporters do it.
+// are acknowledged by now; with "once", a batch that the exporter gave up is told and not sent again; with "together" all
+// are sent at the same time through an exporter that takes four at once, and what it refuses again after that. Endpoint,
+// protocol and compression are read from the environment, as the exporters do it.
 import { diag, SpanKind } from "@opentelemetry/api";
 import { OTLPTraceExporter as Grpc } from "@opentelemetry/exporter-trace-otlp-grpc";
 import { OTLPTraceExporter as Json } from "@opentelemetry/exporter-trace-otlp-http";
@@ -15,7 +16,8 @@ import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from "@
 diag.disable();
 const exporters = { grpc: Grpc, "http/json": Json, "http/protobuf": Protobuf };
 const [calls, size] = process.argv.slice(2, 4).map(Number);
-const once = process.argv.length > 4;
+const once = process.argv.includes("once");
+const together = process.argv.includes("together");
 
 const made = new InMemorySpanExporter();
 const provider = new NodeTracerProvider({
@@ -39,9 +41,17 @@ for (let number = 0; number < calls; number++) {
 await provider.forceFlush();
 
 const spans = made.getFinishedSpans();
-const sender = new exporters[process.env.OTEL_EXPORTER_OTLP_PROTOCOL]();
+const sender = new exporters[process.env.OTEL_EXPORTER_OTLP_PROTOCOL](together ? { concurrencyLimit: 4 } : {});
 const send = (batch) => new Promise((resolve) => sender.export(batch, (result) => resolve(result.code === 0)));
-for (let start = 0; start < calls; start += size) {
+let waiting = [];
+for (let start = 0; together && start < calls; start += size) waiting.push(spans.slice(start, start + size));
+while (waiting.length > 0) {
+  const taken = await Promise.all(waiting.map(send));
+  waiting = waiting.filter((_, at) => !taken[at]);
+  if (waiting.length > 0) console.error(`not acknowledged: ${waiting.length} batches`);
+  else console.log(calls);
+}
+for (let start = 0; !together && start < calls; start += size) {
   const batch = spans.slice(start, start + size);
   let acknowledged = await send(batch);
   while (!acknowledged && !once) {
