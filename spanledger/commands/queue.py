@@ -108,6 +108,9 @@ def cat(
 @_dead
 @_filters
 @click.option("--since", metavar="TIME", help="Entries received since: 30m, 2h, 7d ago, or a time.")
+@click.option(
+    "--to", multiple=True, metavar="PIPELINE", help="With --dead: where bodies go whose own pipeline is gone."
+)
 @_yes
 @config_options
 def replay(
@@ -117,6 +120,7 @@ def replay(
     older_than: str | None,
     project: str | None,
     since: str | None,
+    to: tuple[str, ...],
     yes: bool,
     files: tuple[str, ...],
     sets: tuple[str, ...],
@@ -125,7 +129,8 @@ def replay(
 
     With --dead: records go to the exporter that rejected them, items that broke the mapping are mapped anew, bodies
     that could not be decoded go into the log again. What is stored then leaves the dead letters; what fails again
-    stays. Bodies need `spanledger serve` stopped, and so does a ledger in the embedded engine.
+    stays. What was processed for some pipelines goes to these alone, and stays while none of them is there; --to names
+    others for it. Bodies need `spanledger serve` stopped, and so does a ledger in the embedded engine.
 
     With --exporter and --since: what the log still holds since then is written to that exporter again at the next
     start, for a store that was restored from a backup. Writing twice changes nothing.
@@ -145,9 +150,12 @@ def replay(
     from spanledger.commands.queue_replay import replay_letters
     from spanledger.errors import StoreInUse
 
+    ending = {str(id_) for id_, pipeline in config.pipelines.items() if pipeline.exporters}
+    if wrong := sorted(set(to) - ending):
+        raise click.BadParameter(f"no pipeline with exporters: {', '.join(wrong)}", param_hint="--to")
     wanted = _letter_filter(exporter, reason, older_than, project)
     try:
-        outcome = replay_letters(config, _directories(config), wanted)
+        outcome = replay_letters(config, _directories(config), wanted, to)
     except StoreInUse as error:
         text = f"{error}\nStop `spanledger serve` first; with a store on a server both can run."
         raise click.ClickException(text) from error

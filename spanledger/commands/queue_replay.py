@@ -19,6 +19,7 @@ from spanledger.config.ids import parse_id
 from spanledger.config.pipeline import pipeline_settings, signals_of_exporter
 from spanledger.config.registry import COMPONENTS
 from spanledger.config.rules import used
+from spanledger.config.ways import roads_of
 from spanledger.errors import ConfigError, LogError, Overloaded
 from spanledger.exporters.base import Exporter
 from spanledger.exporters.raw import RawExporter
@@ -73,21 +74,24 @@ class Outcome:
         self.reasons[reason] += 1
 
 
-def replay_letters(config: Config, directories: Sequence[Path], wanted: LetterFilter) -> Outcome:
-    """Deliver letters; those that are stored leave the dead letters. Raises `StoreError`, `LogError`."""
+def replay_letters(
+    config: Config, directories: Sequence[Path], wanted: LetterFilter, to: Sequence[str] = ()
+) -> Outcome:
+    """Deliver letters; those that are stored leave the dead letters. `to`: pipelines for bodies whose own are gone.
+    Raises `StoreError`, `LogError`."""
     outcome = Outcome()
     with asyncio.Runner(loop_factory=event_loop()) as runner:
         for directory in directories:
-            runner.run(_replay(config, directory, wanted, outcome))
+            runner.run(_replay(config, directory, wanted, to, outcome))
     return outcome
 
 
-async def _replay(config: Config, directory: Path, wanted: LetterFilter, outcome: Outcome) -> None:
+async def _replay(config: Config, directory: Path, wanted: LetterFilter, to: Sequence[str], outcome: Outcome) -> None:
     found = list(letters(directory, wanted))
     box = LetterBox(directory, 0, owner=False)
     async with AsyncExitStack() as stack:
         stack.callback(box.close)
-        post = _Post(config, directory, stack, outcome)
+        post = _Post(config, directory, to, stack, outcome)
         pages = [found[first : first + _PAGE] for first in range(0, len(found), _PAGE)]
         with progress(pages, "delivering") as shown:
             for page in shown:
@@ -101,15 +105,19 @@ async def _replay(config: Config, directory: Path, wanted: LetterFilter, outcome
 class _Post:
     """The ways on which letters reach their destination; exporters and log are opened when they are needed first."""
 
-    def __init__(self, config: Config, directory: Path, stack: AsyncExitStack, outcome: Outcome) -> None:
+    def __init__(
+        self, config: Config, directory: Path, to: Sequence[str], stack: AsyncExitStack, outcome: Outcome
+    ) -> None:
         self._config = config
         self._directory = directory
+        self._to = to
         self._stack = stack
         self._outcome = outcome
         self._exporters: dict[str, Exporter] = {}
         self._raw: dict[str, RawExporter] = {}
         self._log: DurableLog | None = None
         self._ids = {str(id_): id_ for id_ in used(config, Kind.EXPORTERS)}
+        self._roads = roads_of(config, COMPONENTS)
         self._receivers = {str(id_) for id_ in used(config, Kind.RECEIVERS)}
         self._stores = [name for name, id_ in self._ids.items() if not COMPONENTS[Kind.EXPORTERS][id_.type].raw]
         self.ways: dict[LetterKind, _Way] = {
@@ -144,7 +152,8 @@ class _Post:
         mapping = self._config.mapping
         for stored in some:
             item = self._read(partial(item_of, new_span=KEYS.span_type), stored.letter)
-            if item is None:
+            road = self._road(stored.letter)
+            if item is None or road is None:
                 continue
             mapper = Mapper(mapping.price_list(), mapping.limits(), mapping.capture())
             try:
@@ -154,6 +163,8 @@ class _Post:
                 continue
             refused: dict[tuple[str, str, str], str] = {}
             for name in self._stores:
+                if not self._roads[self._ids[name]].take(road):
+                    continue
                 exporter = await self._exporter(name)
                 refused |= await self._write(exporter, records)
                 await self._erase_deleted(exporter, [(record, stored.at_ns) for record in records])
@@ -167,7 +178,7 @@ class _Post:
         done: list[int] = []
         for stored in some:
             letter = stored.letter
-            signal, _, encoding = letter.content_type.partition("/")
+            signal, encoding = letter.body_type
             if letter.source.rpartition(":")[0] in self._ids:
                 if await self._passed_on(letter):
                     done.append(stored.id)
@@ -181,17 +192,32 @@ class _Post:
             except Exception as error:
                 self._outcome.fail(describe(error))
                 continue
+            road = self._road(letter)
+            if road is None:
+                continue
             log = await self._opened_log()
             try:
-                await log.append(Received(letter.project_id, *kinds, letter.content, (), time.time_ns()))
+                await log.append(Received(letter.project_id, *kinds, letter.content, (), time.time_ns(), road=road))
             except Overloaded as error:
                 raise LogError(str(error)) from error
             done.append(stored.id)
         return done
 
+    def _road(self, letter: DeadLetter) -> str | None:
+        """Where a body goes on: the pipelines that it was processed for, as far as they are there again, and no other
+        ones but those that the user names. Without any it stays. Empty for one that was meant for all."""
+        if not letter.road:
+            return ""
+        there = {str(id_) for id_ in self._config.pipelines}
+        ends = [name for name in letter.road.split(",") if name in there] or self._to
+        if not ends:
+            self._outcome.skip(f"the configuration has no pipeline {letter.road}; --to names another")
+            return None
+        return ",".join(ends)
+
     async def _passed_on(self, letter: DeadLetter) -> bool:
         """Give a body to the exporter that could not pass it on; whether it could now."""
-        kinds = letter.content_type.split("/", 1)
+        kinds = letter.body_type
         try:
             signal, encoding = Signal(kinds[0]), Encoding(kinds[1])
             body = to_protobuf(signal, encoding, letter.content)

@@ -6,13 +6,15 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from spanledger.model.received import Item
 from spanledger.model.records import Metric, Record, Run, Score, Thread
 from spanledger.model.span import Event, Link, LogRecord, MetricPoint, Resource, Scope, Span
+
+_ROAD: Final = "; road="
 
 
 class LetterKind(StrEnum):
@@ -38,10 +40,22 @@ class DeadLetter:
     seq: int
     """The log entry it came from; 0 when several may have made it."""
     content_type: str
-    """`json`, or for a body its signal and encoding: `traces/protobuf`."""
+    """`json`, or for a body its signal and encoding: `traces/protobuf`. Where either was meant for some pipelines alone
+    these follow: `traces/protobuf; road=traces/vendor,traces/ledger`."""
     content: bytes
     key: bytes
     """Names the content: the same letter is kept once, however often its entry is replayed."""
+
+    @property
+    def body_type(self) -> tuple[str, str]:
+        """Signal and encoding of a body."""
+        signal, _, encoding = self.content_type.partition(_ROAD)[0].partition("/")
+        return signal, encoding
+
+    @property
+    def road(self) -> str:
+        """Ids of the pipelines that a body or an item was meant for, separated by commas; empty: for all."""
+        return self.content_type.partition(_ROAD)[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +87,31 @@ def letter_of_record(source: str, record: Record, reason: str) -> DeadLetter:
     return DeadLetter(LetterKind.RECORD, source, reason, project_id, 0, "json", json_of(record), key)
 
 
-def letter_of_item(project_id: str, seq: int, index: int, item: Item, reason: str) -> DeadLetter:
-    """An item that cannot be mapped; `index` is its place in the entry."""
+def letter_of_item(project_id: str, seq: int, index: int, item: Item, reason: str, *, road: str = "") -> DeadLetter:
+    """An item that cannot be mapped; `index` is its place in the entry, `road` as of `letter_of_entry`."""
     key = _digest("mapping", str(seq), str(index))
-    return DeadLetter(LetterKind.ITEM, "mapping", reason, project_id, seq, "json", json_of(item), key)
+    return DeadLetter(LetterKind.ITEM, "mapping", reason, project_id, seq, _with(road, "json"), json_of(item), key)
 
 
 def letter_of_entry(
-    source: str, project_id: str, seq: int, content_type: str, body: bytes, reason: str, *, name: str | None = None
+    source: str,
+    project_id: str,
+    seq: int,
+    content_type: str,
+    body: bytes,
+    reason: str,
+    *,
+    name: str | None = None,
+    road: str = "",
 ) -> DeadLetter:
-    """A body that cannot be read or decoded any more. `name` tells it from others where `seq` does not."""
+    """A body that cannot be read or decoded any more. `name` tells it from others where `seq` does not; `road`: the
+    pipelines that it was meant for."""
     digest = _digest(source, "entry", name if name is not None else str(seq))
-    return DeadLetter(LetterKind.ENTRY, source, reason, project_id, seq, content_type, body, digest)
+    return DeadLetter(LetterKind.ENTRY, source, reason, project_id, seq, _with(road, content_type), body, digest)
+
+
+def _with(road: str, content_type: str) -> str:
+    return f"{content_type}{_ROAD}{road}" if road else content_type
 
 
 def record_of(letter: DeadLetter) -> Record:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from spanledger.errors import LogError, PayloadError
-from spanledger.model.received import Decode, Item, Signal
+from spanledger.model.received import Decode, Item, Received
 from spanledger.model.records import Record
 from spanledger.pipeline.base import Entry, Log, Mapper
 from spanledger.pipeline.clock import Clock, sleep
@@ -99,10 +99,7 @@ class Feed:
             await self._room()
             held = self._holding.take(self.position) if self._holding is not None else None
             if held is not None:
-                received = held.received
-                await self._map(
-                    received.project_id, received.signal, received.items, held.seq, held.received_ns, received.body
-                )
+                await self._map(held.received, held.received.items, held.seq, held.received_ns)
             elif self.position < self._end:
                 await self._read_on()
             elif self._holding is not None and self.position < self._holding.last:
@@ -172,7 +169,7 @@ class Feed:
             items, letters = await self._beside(len(entry.body), self._items, entry)
             if letters:
                 await self._log.bury(letters, self._clock)
-            await self._map(entry.project_id, entry.signal, items, entry.seq, entry.received_ns, entry.body)
+            await self._map(entry, items, entry.seq, entry.received_ns)
         self._pass_over(chunk.through)
 
     def _takes(self, entry: Entry) -> bool:
@@ -183,9 +180,8 @@ class Feed:
             delivery.pass_over(through)
         self.position = max(self.position, through)
 
-    async def _map(
-        self, project_id: str, signal: Signal, items: Sequence[Item], seq: int, received_ns: int, body: bytes
-    ) -> None:
+    async def _map(self, entry: Received | Entry, items: Sequence[Item], seq: int, received_ns: int) -> None:
+        project_id, signal, body = entry.project_id, entry.signal, entry.body
         size = len(body)
         began = time.perf_counter()
         with self._tracer.of_entry("mapping", seq, body) as span:
@@ -195,7 +191,10 @@ class Feed:
                 span.fail(reason)
         self._counts.note(mapped.records, time.perf_counter() - began)
         if mapped.unmappable:
-            letters = [letter_of_item(project_id, seq, at, items[at], reason) for at, reason in mapped.unmappable]
+            letters = [
+                letter_of_item(project_id, seq, at, items[at], reason, road=entry.road)
+                for at, reason in mapped.unmappable
+            ]
             await self._log.bury(letters, self._clock)
             self._counts.unmappable += len(letters)
         for delivery in self._deliveries:
@@ -215,7 +214,9 @@ class Feed:
             logger.exception("entry %d of the log cannot be decoded", entry.seq)
             reason = f"decoding broke: {describe(error)}"
         content_type = f"{entry.signal}/{entry.encoding}"
-        return [], [letter_of_entry("mapping", entry.project_id, entry.seq, content_type, entry.body, reason)]
+        return [], [
+            letter_of_entry("mapping", entry.project_id, entry.seq, content_type, entry.body, reason, road=entry.road)
+        ]
 
     async def _beside(self, size: int, work: Callable[..., _Result], *arguments: object) -> _Result:
         """Do work on an entry of that size: at once, or in a thread when it is large. A feed does one thing at a

@@ -37,6 +37,7 @@ class Roads:
                 f"{entry.signal}/{entry.encoding}",
                 entry.body,
                 f"it was processed for {entry.road}, which the configuration does not have any more",
+                road=entry.road,
             )
             for entry in entries
             if entry.road and self.known.isdisjoint(entry.road.split(","))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 
@@ -159,6 +160,25 @@ async def test_a_project_goes_as_a_whole(delete: Delete) -> None:
     assert await delete.names() == []
 
 
+async def states_of_keys(delete: Delete) -> dict[str, tuple[bool, str]]:
+    listed = await delete.command("keys ls", "--json")
+    assert listed.exit_code == 0, listed.output
+    return {key["project_id"]: (key["revoked"], key["note"]) for key in json.loads(listed.stdout)}
+
+
+@pytest.mark.parametrize("keep", [False, True])
+async def test_the_keys_of_a_project_that_goes_are_revoked(delete: Delete, keep: bool) -> None:
+    for project in (PROJECT, "other"):
+        added = await delete.command("keys add", project, "--role", "public", "--note", f"for {project}")
+        assert added.exit_code == 0, added.output
+
+    done = await delete("--everything", "--yes", *(["--keep-keys"] if keep else []))
+
+    assert ("clickhouse: revoked 1 keys" in done.output) is not keep
+    expected = (False, f"for {PROJECT}") if keep else (True, "")
+    assert await states_of_keys(delete) == {PROJECT: expected, "other": (False, "for other")}
+
+
 async def test_nothing_goes_without_a_yes(delete: Delete) -> None:
     await delete.ledger.write(the_run())
 
@@ -169,7 +189,14 @@ async def test_nothing_goes_without_a_yes(delete: Delete) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--user", "a", "--everything"), ("--run", "a", "--user", "b"), ("--user", "")]
+    "arguments",
+    [
+        (),
+        ("--user", "a", "--everything"),
+        ("--run", "a", "--user", "b"),
+        ("--user", ""),
+        ("--user", "a", "--keep-keys"),
+    ],
 )
 async def test_what_is_meant_must_be_clear(delete: Delete, arguments: tuple[str, ...]) -> None:
     assert (await delete(*arguments, "--yes")).exit_code == 2

@@ -174,6 +174,56 @@ def test_bodies_go_into_the_log_again_unless_they_are_damaged(run: RunCommand, l
     assert entry["items"][0]["span_id"] == "00f067aa0ba902b7"
 
 
+@pytest.mark.parametrize(
+    ("meant_for", "arguments", "goes_to"),
+    [
+        ("traces,traces/gone", (), "traces"),
+        ("traces/gone", (), None),
+        ("traces/gone", ("--to", "traces"), "traces"),
+        ("", (), ""),
+    ],
+)
+def test_bodies_go_to_the_pipelines_that_they_were_processed_for(
+    run: RunCommand, log: Path, meant_for: str, arguments: tuple[str, ...], goes_to: str | None
+) -> None:
+    body = span_body("00f067aa0ba902b7", "gpt-4o")
+    log_with(log, letters=[letter_of_entry("pipelines", "acme", 1, "traces/json", body, "gone", road=meant_for)])
+    shown = run("queue", "replay", "--dead", *arguments, *OPTIONS)
+    if goes_to is None:
+        assert shown.output.splitlines() == [
+            "delivered 0, failed again 0, left alone 1",
+            "  1 × the configuration has no pipeline traces/gone; --to names another",
+        ]
+    else:
+        assert shown.output == "delivered 1, failed again 0, left alone 0\n"
+    assert roads_in(log) == ([] if goes_to is None else [goes_to])
+
+
+def test_items_stay_while_the_pipelines_that_they_were_processed_for_are_gone(run: RunCommand, log: Path) -> None:
+    items = decode_body(Signal.TRACES, Encoding.JSON, span_body("00f067aa0ba902b7", "gpt-4o")).items
+    log_with(log, letters=[letter_of_item("acme", 1, 0, items[0], "the mapping broke", road="traces/gone")])
+    assert run("queue", "replay", "--dead", *OPTIONS).output.startswith("delivered 0, failed again 0, left alone 1\n")
+    assert run("queue", "replay", "--dead", "--to", "traces", *OPTIONS).output.startswith("delivered 1,")
+
+
+def test_letters_go_to_no_pipeline_that_is_not_there(run: RunCommand, log: Path) -> None:
+    log_with(log)
+    refused = run("queue", "replay", "--dead", "--to", "traces/gone", *OPTIONS)
+    assert refused.exit_code == 2
+    assert "no pipeline with exporters: traces/gone" in refused.output
+
+
+def roads_in(directory: Path) -> list[str]:
+    async def read() -> list[str]:
+        log = DurableLog(FileStorageSettings(directory=directory))
+        await log.open()
+        chunk = await log.read(0, log.last_seq, 1 << 20)
+        await log.close()
+        return [entry.road for entry in chunk.entries]
+
+    return asyncio.run(read())
+
+
 def test_an_exporter_is_set_back(run: RunCommand, log: Path) -> None:
     log_with(log, entries=5, cursors={"file": 4})
     shown = run("queue", "replay", "--exporter", "file", "--since", "2026-03-01T12:00:00Z", "--yes", *OPTIONS)
