@@ -72,7 +72,6 @@ async def serve(
     watching = asyncio.create_task(watch(reloading, config.reload, changed.set)) if reloading is not None else None
     while True:
         failure = service.pipeline.failure
-        assert failure is not None  # noqa: S101  # set by start
         hup = asyncio.create_task(changed.wait())
         ends: list[asyncio.Future[Any]] = [stopping, failure, hup]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -540,7 +540,7 @@ class Service:
         """Why nothing can be accepted now, None when it can."""
         if self._not_ready is not None:
             return self._not_ready
-        if self.pipeline.failure is not None and self.pipeline.failure.done():
+        if self.pipeline.failure.done():
             return "the pipeline broke"
         log = self.pipeline.status().log
         if log.failure is not None:

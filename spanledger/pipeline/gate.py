@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final, Protocol
 
 from spanledger.errors import Overloaded
@@ -38,11 +39,9 @@ class Gate(Intake):
     async def close(self, patience: float) -> None:
         """Hold what comes from here on, and wait for the answers of what went through, at most so many seconds."""
         self._open.clear()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._empty.wait()
-        except TimeoutError:
-            pass
 
     def drain_rate(self) -> float:
         """Of what is behind."""
@@ -50,8 +49,21 @@ class Gate(Intake):
 
     def check_room(self, size: int | None) -> None:
         """As the intake behind; a closed gate has room."""
-        if self._behind is not None and self._open.is_set():
-            self._behind.check_room(size)
+        behind = self._through()
+        if behind is not None:
+            behind.check_room(size)
+
+    def _through(self) -> Behind | None:
+        return self._behind if self._open.is_set() else None
+
+    async def _waited(self) -> Behind:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self._open.wait()
+        behind = self._through()
+        if behind is None:
+            raise Overloaded("spanledger takes over a new configuration", 1.0)
+        return behind
 
     def door(self, receiver: str) -> Door:
         """The way in for one receiver."""
@@ -59,14 +71,7 @@ class Gate(Intake):
 
     async def accept(self, received: Received) -> int | None:
         """As the intake behind."""
-        if not self._open.is_set():
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    await self._open.wait()
-            except TimeoutError:
-                raise Overloaded("spanledger takes over a new configuration", 1.0) from None
-        behind = self._behind
-        assert behind is not None  # noqa: S101 - it is open
+        behind = self._through() or await self._waited()
         self._inside += 1
         self._empty.clear()
         try:

@@ -109,9 +109,15 @@ class Pipeline:
         self._pause = asyncio.Event()
         self._waiting = 0
         """How many wait for the cursors to be noted."""
-        self.failure: asyncio.Future[None] | None = None
-        """From `start` on; done with the exception when a part of the pipeline itself broke. The process should end
-        then: nothing acknowledged is lost, the next start goes on from the cursors."""
+        self._failure: asyncio.Future[None] | None = None
+
+    @property
+    def failure(self) -> asyncio.Future[None]:
+        """Done with the exception when a part of the pipeline itself broke. The process should end then: nothing
+        acknowledged is lost, the next start goes on from the cursors. Raises `RuntimeError` before `start`."""
+        if self._failure is None:
+            raise RuntimeError("the pipeline is not started")
+        return self._failure
 
     @property
     def intake(self) -> Intake:
@@ -122,7 +128,7 @@ class Pipeline:
         """Open the log and start everything. An exporter that is away is tried again in the background, and what is
         accepted waits in the log. Raises `LogError`, and the error of an exporter that says within the start timeout
         that it can never work; everything is closed again then."""
-        self.failure = asyncio.get_running_loop().create_future()
+        self._failure = asyncio.get_running_loop().create_future()
         await self._log.open()
         try:
             groups = self._groups()
@@ -387,5 +393,5 @@ class Pipeline:
         error = task.exception()
         if error is not None:
             logger.critical("%s broke: this is a bug in spanledger", task.get_name(), exc_info=error)
-            if self.failure is not None and not self.failure.done():
-                self.failure.set_exception(error)
+            if self._failure is not None and not self._failure.done():
+                self._failure.set_exception(error)

@@ -6,7 +6,8 @@ import asyncio
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import msgspec
 from aiohttp import web
@@ -140,8 +141,7 @@ class HttpServer:
         )
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
-        connection = request.protocol
-        assert isinstance(connection, Connection)  # noqa: S101 - made by _connection
+        connection = cast(Connection, request.protocol)  # made by _connection
         connection.request_began()
         self._in_flight += 1
         self._idle.clear()
@@ -195,18 +195,17 @@ class HttpServer:
             if not isinstance(sender, Sender):
                 sender = await sender
             self._exports.check(signal)
-            if encoding is None and told is None:
+            if told is not None:
+                take = partial(self._events, sender, told)
+            elif encoding is not None:
+                take = partial(self._export, sender, signal, encoding)
+            else:
                 return _unsupported_media_type(request.headers)
             if (request.content_length or 0) > self._settings.max_request_body_size:
                 raise PayloadTooLarge(f"the request body is larger than {self._settings.max_request_body_size} bytes")
             self._exports.check_room(request.content_length)
             with self._admission.reserve(request.content_length or 0) as reservation:
-                body = await self._read(request, reservation)
-                if told is not None:
-                    results = await self._exports.client_events.take(sender, told, body, self.traffic)
-                    return web.Response(body=msgspec.json.encode(results), content_type="application/json")
-                assert encoding is not None  # noqa: S101 - refused above
-                accepted = await self._exports.take(sender, signal, encoding, body, self.traffic)
+                return await take(await self._read(request, reservation))
         except ConnectionError:  # the sender is gone and reads no answer; raised, aiohttp would log it as our error
             response = web.Response(status=400)
             response.force_close()
@@ -218,7 +217,14 @@ class HttpServer:
             if told is not None:
                 return _failed_client(answer)
             return _failed(answer, encoding)
+
+    async def _export(self, sender: Sender, signal: Signal, encoding: Encoding, body: bytes) -> web.Response:
+        accepted = await self._exports.take(sender, signal, encoding, body, self.traffic)
         return web.Response(body=accepted, headers={"Content-Type": _MEDIA_TYPES[encoding]})
+
+    async def _events(self, sender: Sender, told: Encoding, body: bytes) -> web.Response:
+        results = await self._exports.client_events.take(sender, told, body, self.traffic)
+        return web.Response(body=msgspec.json.encode(results), content_type="application/json")
 
     async def _read(self, request: web.BaseRequest, reservation: Reservation) -> bytes:
         """The decompressed body. Raises `PayloadError`, also for a body that does not keep to HTTP, and `Overloaded`

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
 
-from spanledger.errors import ConfigError
-from spanledger.settings import format_duration, split_endpoint
+from spanledger.settings import format_duration
 from spanledger.telemetry.components import Components, State, degraded, members, of_status, worst
+from spanledger.telemetry.page_server import Answer, PageServer
 from spanledger.telemetry.settings import HealthCheckSettings
 
 _LIVE: Final = "/livez"
@@ -19,7 +19,7 @@ _STATES: Final = {"starting": State.STARTING, "stopping": State.STOPPING}
 """Reasons why nothing can be accepted that are no trouble."""
 
 
-class HealthCheck:
+class HealthCheck(PageServer):
     """Answers GET on its path, and on /readyz: 200 when ready, else 503, with the Collector's JSON and the pipeline's
     status beside it. On /livez it answers 200 as long as the process runs: whoever restarts what does not live must not
     do so because the log is full, or a store is away. The latter does not even make it less ready, and is told as
@@ -35,46 +35,24 @@ class HealthCheck:
         not_ready: Callable[[], str | None],
         status: Callable[[], Mapping[str, Any]],
     ) -> None:
+        endpoint = (settings.http.endpoint if settings.use_v2 else None) or settings.endpoint
+        super().__init__(endpoint, f"endpoint: cannot listen on {endpoint}")
         self._settings = settings
         self._not_ready = not_ready
         self._status = status
         self._up_since = 0.0
         self._started = 0.0
-        self._runner: web.AppRunner | None = None
-        self._endpoint = (settings.http.endpoint if settings.use_v2 else None) or settings.endpoint
         self._since: dict[str, tuple[str, float]] = {}
         """Component, pipeline or everything → its state, and since when (Unix time) it was seen to be that."""
-        self.address = self._endpoint
-        """Where it listens; after `start`, with the port that was taken for port 0."""
 
     async def start(self) -> None:
         """Begin to listen. Raises `ConfigError` when the endpoint cannot be had."""
-        app = web.Application()
-        answers: dict[str, Callable[[web.Request], Awaitable[web.Response]]] = {_LIVE: self._live, _READY: self._answer}
+        answers: dict[str, Answer] = {_LIVE: self._live, _READY: self._answer}
         if self._settings.use_v2 and self._settings.http.status.enabled:
             answers[self._settings.http.status.path] = self._state
         answers[self._settings.path] = self._answer
-        for path, answer in answers.items():
-            app.router.add_get(path, answer)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await runner.setup()
-        host, port = split_endpoint(self._endpoint)
-        try:
-            await web.TCPSite(runner, host or None, port).start()
-        except OSError as error:
-            await runner.cleanup()
-            reason = error.strerror or str(error)
-            raise ConfigError(f"endpoint: cannot listen on {self._endpoint}: {reason}") from None
-        self._runner = runner
+        await self.listen(answers)
         self._up_since, self._started = time.time(), time.monotonic()
-        taken = runner.addresses[0][1]
-        self.address = f"[{host}]:{taken}" if ":" in host else f"{host}:{taken}"
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
 
     async def _live(self, request: web.Request) -> web.Response:
         return web.Response(text="alive\n")

@@ -12,9 +12,9 @@ from typing import Any, Final
 from aiohttp import web
 
 from spanledger._version import __version__
-from spanledger.errors import ConfigError
-from spanledger.settings import Endpoint, Settings, format_duration, split_endpoint
+from spanledger.settings import Endpoint, Settings, format_duration
 from spanledger.telemetry.components import members, of_status, worst
+from spanledger.telemetry.page_server import Answer, PageServer
 
 _PAGES: Final = ("servicez", "pipelinez", "extensionz", "featurez")
 _STYLE: Final = (
@@ -45,7 +45,7 @@ class Layout:
     extensions: Sequence[str]
 
 
-class Zpages:
+class Zpages(PageServer):
     """Serves the pages. They show names, states and counts, and no settings."""
 
     def __init__(
@@ -55,43 +55,25 @@ class Zpages:
         not_ready: Callable[[], str | None],
         status: Callable[[], Mapping[str, Any]],
     ) -> None:
+        super().__init__(settings.endpoint, f"endpoint: cannot listen on {settings.endpoint}")
         self._settings = settings
         self._layout = layout
         self._not_ready = not_ready
         self._status = status
         self._started = time.time()
-        self._runner: web.AppRunner | None = None
-        self.address = settings.endpoint
-        """Where it listens; after `start`, with the port that was taken for port 0."""
 
     async def start(self) -> None:
         """Begin to listen. Raises `ConfigError` when the endpoint cannot be had."""
-        app = web.Application()
-        app.router.add_get("/debug/servicez", self._servicez)
-        app.router.add_get("/debug/pipelinez", self._pipelinez)
-        app.router.add_get("/debug/extensionz", self._extensionz)
-        app.router.add_get("/debug/featurez", self._featurez)
-        app.router.add_get("/debug/tracez", self._tracez)
+        answers: dict[str, Answer] = {
+            "/debug/servicez": self._servicez,
+            "/debug/pipelinez": self._pipelinez,
+            "/debug/extensionz": self._extensionz,
+            "/debug/featurez": self._featurez,
+            "/debug/tracez": self._tracez,
+        }
         if self._settings.expvar.enabled:
-            app.router.add_get("/debug/expvarz", self._expvarz)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await runner.setup()
-        host, port = split_endpoint(self._settings.endpoint)
-        try:
-            await web.TCPSite(runner, host or None, port).start()
-        except OSError as error:
-            await runner.cleanup()
-            reason = error.strerror or str(error)
-            raise ConfigError(f"endpoint: cannot listen on {self._settings.endpoint}: {reason}") from None
-        self._runner = runner
-        taken = runner.addresses[0][1]
-        self.address = f"[{host}]:{taken}" if ":" in host else f"{host}:{taken}"
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+            answers["/debug/expvarz"] = self._expvarz
+        await self.listen(answers)
 
     async def _servicez(self, request: web.Request) -> web.Response:
         reason = self._not_ready()

@@ -119,7 +119,6 @@ class TakeOver:
 async def _drained(pipeline: Pipeline) -> bool:
     """Wait until a pipeline has delivered everything; False when it broke."""
     failure = pipeline.failure
-    assert failure is not None  # noqa: S101 - it is started
     drained = asyncio.ensure_future(pipeline.drained())
     try:
         await asyncio.wait({drained, failure}, return_when=asyncio.FIRST_COMPLETED)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from spanledger.errors import StoreError, StoreUnavailable
 from spanledger.exporters.base import WRITTEN, Deleted, Exporter, Rejection, WriteResult
@@ -14,70 +12,46 @@ from spanledger.exporters.clickhouse.batch import Insert, prepare
 from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.columns import insert_columns
 from spanledger.exporters.clickhouse.connection import Connection
-from spanledger.exporters.clickhouse.embedded import require_chdb
 from spanledger.exporters.clickhouse.faults import BatchTooLarge, DataRefused
 from spanledger.exporters.clickhouse.migrations import migrate
 from spanledger.exporters.clickhouse.otel import erase as otel_erase
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.clickhouse.tables import identifier
+from spanledger.exporters.clickhouse.thread import ConnectionThread
 from spanledger.model.records import Record, Run
-
-_T = TypeVar("_T")
 
 
 class ClickHouseExporter(Exporter):
-    """Writes from one thread of its own: the driver blocks, and the embedded engine wants one writer."""
+    """Writes from one thread of its own."""
 
     name = "clickhouse"
 
     def __init__(self, settings: ClickHouseSettings) -> None:
         """Raises `StoreError` when the embedded engine is asked for and not installed."""
         self.settings = settings
-        if settings.embedded_path is not None:
-            # Here and not in the writer's thread: while chdb 4.4 is imported, the current directory of the process is
-            # its own, and whoever opens a relative path meanwhile (the log, a file) opens another.
-            require_chdb()
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: Connection | None = None
+        self._thread = ConnectionThread("clickhouse-writer", settings)
 
     async def start(self) -> None:
         """Connect and migrate. Raises `StoreUnavailable`, `SchemaError` or another `StoreError`."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse-writer")
-        try:
-            self._connection = await self._run(self._open)
-        except BaseException:
-            await self.close()
-            raise
+        await self._thread.start(self._open)
 
     async def write(self, records: Sequence[Record], token: str) -> WriteResult:
         """Write a batch; see `Exporter.write`."""
-        return await self._run(self._write, records, token)
+        return await self._thread.run(self._write, records, token)
 
     async def deleted(self, since_ns: int) -> Sequence[Deleted]:
         """See `Exporter.deleted`."""
-        if self._connection is None:
+        if not self._thread.started:
             raise StoreUnavailable("the exporter is not started")
-        return await self._run(lambda: deletions.noted(self._opened, self.settings, since_ns))
+        return await self._thread.run(lambda: deletions.noted(self._thread.connection, self.settings, since_ns))
 
     async def erase(self, records: Sequence[Record], *, for_good: bool) -> None:
         """See `Exporter.erase`."""
-        await self._run(self._erase, records, for_good)
+        await self._thread.run(self._erase, records, for_good)
 
     async def close(self) -> None:
         """Close the connection and end the thread."""
-        thread, self._thread = self._thread, None
-        connection, self._connection = self._connection, None
-        if thread is None:
-            return
-        if connection is not None:
-            await asyncio.get_running_loop().run_in_executor(thread, connection.close)
-        thread.shutdown(wait=False)
-
-    async def _run(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        if self._thread is None:
-            raise RuntimeError("the exporter is not started")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        await self._thread.close()
 
     def _open(self) -> Connection:
         connection = Connection(self.settings, timeout=self.settings.timeout)
@@ -89,18 +63,12 @@ class ClickHouseExporter(Exporter):
             raise
         return connection
 
-    @property
-    def _opened(self) -> Connection:
-        if self._connection is None:
-            raise RuntimeError("the exporter is not started")
-        return self._connection
-
     def _erase(self, records: Sequence[Record], for_good: bool) -> None:
         settings = self._insert_settings("")
-        deletions.erase(self._opened, self.settings, records, for_good=for_good, insert_settings=settings)
+        deletions.erase(self._thread.connection, self.settings, records, for_good=for_good, insert_settings=settings)
         runs = [record for record in records if isinstance(record, Run)]
         if self.settings.otel_tables and for_good and runs:
-            otel_erase.erase_runs(self._opened, self.settings, runs)
+            otel_erase.erase_runs(self._thread.connection, self.settings, runs)
 
     def _write(self, records: Sequence[Record], token: str) -> WriteResult:
         inserts, unencodable = prepare(records, token)
@@ -137,7 +105,7 @@ class ClickHouseExporter(Exporter):
     def _send(self, insert: Insert) -> None:
         names, types = insert_columns(insert.table)
         table = f"{identifier(self.settings.database)}.{identifier(insert.table.name)}"
-        self._opened.insert(table, names, types, insert.columns, self._insert_settings(insert.token))
+        self._thread.connection.insert(table, names, types, insert.columns, self._insert_settings(insert.token))
 
     def _insert_settings(self, token: str) -> dict[str, Any]:
         settings = {"async_insert": 0} | self._own_settings()

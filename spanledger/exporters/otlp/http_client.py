@@ -73,7 +73,9 @@ class OtlpHttpExporter(RawExporter):
 
     async def write(self, batch: Sequence[Telemetry], token: str) -> WriteResult:
         """Send the bodies as one request."""
-        assert self._session is not None  # noqa: S101 - started
+        session = self._session
+        if session is None:
+            raise RuntimeError("the exporter is not started")
         body = merged(one.body for one in batch)
         try:
             body = self._encoded(body) if len(body) < _LARGE else await asyncio.to_thread(self._encoded, body)
@@ -81,7 +83,7 @@ class OtlpHttpExporter(RawExporter):
             return WriteResult(refused=str(error))
         tls = self._settings.tls
         try:
-            async with self._session.post(
+            async with session.post(
                 self._url,
                 data=body,
                 headers={**self._headers, **self.credentials()},

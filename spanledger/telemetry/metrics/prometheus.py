@@ -15,12 +15,11 @@ from prometheus_client.metrics_core import InfoMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from spanledger.errors import ConfigError
 from spanledger.model.distribution import Distribution
-from spanledger.settings import split_endpoint
 from spanledger.telemetry.metrics.declarations import Kind, Level, Metric
 from spanledger.telemetry.metrics.samples import Samples, Value
 from spanledger.telemetry.metrics.settings import PrometheusSettings
+from spanledger.telemetry.page_server import PageServer
 
 _UNITS: Final = {"s": "seconds", "By": "bytes", "By/s": "bytes_per_second", "1": "ratio"}
 _LEVELS: Final = list(Level)
@@ -87,7 +86,7 @@ def _with_unit(metric: Metric) -> str:
     return f"{metric.name}_{unit}"
 
 
-class PrometheusServer:
+class PrometheusServer(PageServer):
     """Answers GET /metrics."""
 
     def __init__(
@@ -98,36 +97,15 @@ class PrometheusServer:
         read: Callable[[], Samples],
     ) -> None:
         """`attributes`: of the resource. `read` is asked at each scrape."""
+        super().__init__(settings.endpoint, f"cannot listen on {settings.endpoint} for metrics")
         self._settings = settings
         self._level = level
         self._attributes = attributes
         self._read = read
-        self._runner: web.AppRunner | None = None
-        self.address = settings.endpoint
-        """Where it listens; after `start`, with the port that was taken for port 0."""
 
-    async def start(self, *, reuse_port: bool = False) -> None:
+    async def start(self) -> None:
         """Begin to listen. Raises `ConfigError` when the address cannot be had."""
-        app = web.Application()
-        app.router.add_get("/metrics", self._answer)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await runner.setup()
-        host, port = split_endpoint(self._settings.endpoint)
-        try:
-            await web.TCPSite(runner, host or None, port, reuse_port=reuse_port or None).start()
-        except OSError as error:
-            await runner.cleanup()
-            reason = error.strerror or str(error)
-            raise ConfigError(f"cannot listen on {self._settings.endpoint} for metrics: {reason}") from None
-        self._runner = runner
-        taken = runner.addresses[0][1]
-        self.address = f"[{host}]:{taken}" if ":" in host else f"{host}:{taken}"
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self.listen({"/metrics": self._answer})
 
     async def _answer(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -18,17 +16,15 @@ from spanledger.exporters.base import WRITTEN, Deleted, Rejection, WriteResult
 from spanledger.exporters.clickhouse import deletions
 from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.connection import Connection
-from spanledger.exporters.clickhouse.embedded import require_chdb
 from spanledger.exporters.clickhouse.faults import BatchTooLarge, DataRefused
 from spanledger.exporters.clickhouse.otel import erase, schema
 from spanledger.exporters.clickhouse.otel.rows import Row, rows
 from spanledger.exporters.clickhouse.otel.tables import BY_SIGNAL, RawTable, table_name
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.clickhouse.tables import identifier
+from spanledger.exporters.clickhouse.thread import ConnectionThread
 from spanledger.exporters.raw import RawExporter
 from spanledger.model.received import Signal, Telemetry
-
-_T = TypeVar("_T")
 
 Parse: TypeAlias = Callable[[Signal, bytes], Any]
 """The message of a protobuf body. Raises `PayloadError`."""
@@ -72,51 +68,31 @@ class OtelTablesExporter(RawExporter):
     def __init__(self, settings: ClickHouseSettings, parse: Parse, signal: Signal) -> None:
         """Raises `StoreError` when the embedded engine is asked for and not installed."""
         self.settings = settings
-        if settings.embedded_path is not None:
-            require_chdb()
         self._parse = parse
         self._signal = signal
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: Connection | None = None
+        self._thread = ConnectionThread(f"clickhouse-{signal}", settings)
         self._has: dict[str, list[bool]] = {}
         self._zone: tzinfo = ZoneInfo("UTC")
 
     async def start(self) -> None:
         """Connect, make the tables. Raises `StoreUnavailable`, `SchemaError` or another `StoreError`."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"clickhouse-{self._signal}")
-        try:
-            self._connection = await self._run(self._open)
-        except BaseException:
-            await self.close()
-            raise
+        await self._thread.start(self._open)
 
     async def write(self, batch: Sequence[Telemetry], token: str) -> WriteResult:
         """Write the rows of requests; see `RawExporter.write`. Requests that are there already are left out."""
-        return await self._run(self._write, batch)
+        return await self._thread.run(self._write, batch)
 
     async def deleted(self, since_ns: int) -> Sequence[Deleted]:
         """See `RawExporter.deleted`."""
-        return await self._run(lambda: deletions.noted(self._open_connection, self.settings, since_ns))
+        return await self._thread.run(lambda: deletions.noted(self._thread.connection, self.settings, since_ns))
 
     async def erase(self, batch: Sequence[Telemetry], *, for_good: bool) -> None:
         """See `RawExporter.erase`."""
-        await self._run(self._erase, batch, for_good)
+        await self._thread.run(self._erase, batch, for_good)
 
     async def close(self) -> None:
         """Close the connection and end the thread."""
-        thread, self._thread = self._thread, None
-        connection, self._connection = self._connection, None
-        if thread is None:
-            return
-        if connection is not None:
-            await asyncio.get_running_loop().run_in_executor(thread, connection.close)
-        thread.shutdown(wait=False)
-
-    async def _run(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        if self._thread is None:
-            raise RuntimeError("the exporter is not started")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        await self._thread.close()
 
     def _open(self) -> Connection:
         settings = self.settings
@@ -154,10 +130,10 @@ class OtelTablesExporter(RawExporter):
 
     def _erase(self, batch: Sequence[Telemetry], for_good: bool) -> None:
         if for_good:
-            erase.erase_deleted(self._open_connection, self.settings, {one.project_id for one in batch})
+            erase.erase_deleted(self._thread.connection, self.settings, {one.project_id for one in batch})
         else:
             requests = list(map(request_id, batch))
-            erase.erase_requests(self._open_connection, self.settings, BY_SIGNAL[self._signal], requests)
+            erase.erase_requests(self._thread.connection, self.settings, BY_SIGNAL[self._signal], requests)
 
     def _inserts(self, found: dict[str, tuple[Telemetry, Any]]) -> list[_Insert]:
         """By table and day, as the tables are parted: ClickHouse takes rows of one partition whole or not at all."""
@@ -198,7 +174,7 @@ class OtelTablesExporter(RawExporter):
         place = next(at for at, column in enumerate(table.columns) if column.name == table.time)
         times = [row[place] for row in insert.rows]
         time = identifier(table.time)
-        found = self._open_connection.query(
+        found = self._thread.connection.query(
             f"SELECT DISTINCT toString(SpanledgerRequest) FROM {self._named(table)} "
             "WHERE SpanledgerRequest IN {requests:Array(UUID)} "
             f"AND {time} >= fromUnixTimestamp64Nano(toInt64({min(times)})) "
@@ -215,7 +191,7 @@ class OtelTablesExporter(RawExporter):
             for column, values, is_there in zip(table.sent, columns, self._has[table.kind], strict=True)
             if is_there
         ]
-        self._open_connection.insert(
+        self._thread.connection.insert(
             self._named(table),
             [column.name for column, _ in chosen],
             [column.sent for column, _ in chosen],
@@ -239,12 +215,6 @@ class OtelTablesExporter(RawExporter):
 
     def _named(self, table: RawTable) -> str:
         return f"{identifier(self.settings.raw_database)}.{identifier(table_name(table, self.settings))}"
-
-    @property
-    def _open_connection(self) -> Connection:
-        if self._connection is None:
-            raise RuntimeError("the exporter is not started")
-        return self._connection
 
 
 def request_id(telemetry: Telemetry) -> str:
