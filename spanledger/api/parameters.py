@@ -245,6 +245,7 @@ _OF_LUNARY: Final = (
         _tokens,
         "a counter and an operator such as completion.gt.500",
     ),
+    _texts("templates", "Runs whose prompt has one of these names or versions, several with commas.", commas=True),
     _texts("tools", "Runs of type tool with one of these names, several with commas.", commas=True),
     _texts("retrievers", "Runs of type retriever with one of these names, several with commas.", commas=True),
     _texts("custom-events", "Runs of type custom with one of these names, several with commas.", commas=True),
@@ -468,6 +469,8 @@ def _conditions(given: dict[str, list[Any]]) -> Iterable[Condition]:
     for name, type_ in (("tools", "tool"), ("retrievers", "retriever"), ("custom-events", "custom")):
         if given[name]:
             yield All((Compare("type", Op.EQ, (type_,)), Compare("name", Op.EQ, tuple(given[name]))))
+    if templates := tuple(given["templates"]):
+        yield Some((Compare("prompt_version", Op.EQ, templates), Compare("prompt_name", Op.EQ, templates)))
     for name in ("provider", "environment", "release"):
         if given[name]:
             yield Compare(name, Op.EQ, tuple(given[name]))

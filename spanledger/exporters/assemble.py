@@ -19,11 +19,31 @@ _GROUPS: Final[dict[str, Any]] = {"error": RunError, "usage": Usage, "cost": Cos
 _CONVERTED: Final = {Type.MONEY, Type.MONEYS, Type.JSON}
 _TOTALS: Final = tuple(field.name for field in dataclasses.fields(Totals))
 _PREVIEWED: Final = {"input_preview": "input", "output_preview": "output"}
+PROMPT: Final = {"prompt_name": "name", "prompt_version": "version"}
+"""Columns that hold a part of a run's prompt."""
 
 
 def facts(table: Table) -> list[Column]:
     """The columns that go back into the JSON."""
     return [column for column in table.columns if column.path is not None]
+
+
+SUMMARY: Final = [
+    *facts(RUNS),
+    *(RUNS[name] for name in ("input_preview", "output_preview", "prompt_name", "prompt_version")),
+]
+"""What lists show of a run."""
+_FACTS: Final = len(facts(RUNS))
+
+
+def summary_json(values: Sequence[Any]) -> dict[str, Any]:
+    """A run without its contents from the logical values of `SUMMARY`. Of a prompt its name and version are there."""
+    run = record_json(RUNS, zip(SUMMARY[:_FACTS], values, strict=False))
+    previews, prompt = values[_FACTS : _FACTS + 2], values[_FACTS + 2 :]
+    run["input_preview"], run["output_preview"] = previews
+    if any(part is not None for part in prompt):
+        run["prompt"] = dict(zip(PROMPT.values(), prompt, strict=True))
+    return run
 
 
 def record_json(table: Table, values: Iterable[tuple[Column, Any]]) -> dict[str, Any]:
@@ -44,10 +64,10 @@ def record_json(table: Table, values: Iterable[tuple[Column, Any]]) -> dict[str,
     return in_order(table.record, fields)
 
 
-def runs_without_contents(columns: Sequence[Column], rows: Iterable[Iterable[Any]]) -> Iterator[Run]:
-    """Runs (`Run.without_contents`) from the logical values of columns of `RUNS`, previews among them. An exporter
+def runs_without_contents(rows: Iterable[Iterable[Any]]) -> Iterator[Run]:
+    """Runs (`Run.without_contents`) from the logical values of `SUMMARY`. An exporter
     makes the same row of each again: it cuts previews from input and output, and a preview is its own preview."""
-    places = [(_place(column), column if column.type in _CONVERTED else None) for column in columns]
+    places = [(_place(column), column if column.type in _CONVERTED else None) for column in SUMMARY]
     for row in rows:
         fields: dict[str, Any] = {"without_contents": True}
         groups: dict[str, dict[str, Any]] = {name: {} for name in _GROUPS}
@@ -55,6 +75,9 @@ def runs_without_contents(columns: Sequence[Column], rows: Iterable[Iterable[Any
             fact = value if column is None else to_fact(column, value)
             if group is None:
                 fields[name] = fact
+            elif group == "prompt":
+                if fact is not None:
+                    fields.setdefault(group, {})[name] = fact
             else:
                 groups[group][name] = fact
         for name, marker in RUNS.groups:
@@ -64,6 +87,8 @@ def runs_without_contents(columns: Sequence[Column], rows: Iterable[Iterable[Any
 
 def _place(column: Column) -> tuple[str | None, str]:
     """(Group or None, field) of a column in a run without contents."""
+    if column.name in PROMPT:
+        return "prompt", PROMPT[column.name]
     if column.path is None:
         return None, _PREVIEWED[column.name]
     group, dot, leaf = column.path.partition(".")

@@ -62,6 +62,8 @@ FIELDS: Final = {
     "release": Kind.TEXT,
     "service_name": Kind.TEXT,
     "source": Kind.TEXT,
+    "prompt_name": Kind.TEXT,
+    "prompt_version": Kind.TEXT,
     "input_preview": Kind.TEXT,
     "output_preview": Kind.TEXT,
     "started_at": Kind.TIME,

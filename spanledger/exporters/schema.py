@@ -17,7 +17,7 @@ from typing import Any, Final
 from spanledger.exporters.preview import input_preview, output_preview, short
 from spanledger.model.records import Metric, Record, Run, Score, Thread
 
-REVISION: Final = 2
+REVISION: Final = 3
 """Newest `since` of a column. The migrations of a store have numbers of their own: some change more than columns."""
 
 
@@ -85,6 +85,10 @@ def _derived(name: str, type_: Type, doc: str, derive: Callable[[Any], Any], *, 
     return Column(name, type_, doc, path, optional=path is not None, derive=derive)
 
 
+_PROMPT_LENGTH: Final = 200
+"""Characters of a prompt's name or version that lists can be filtered by."""
+
+
 def payload_group(run: Run) -> str:
     """Sort key of payloads: a conversation's turns repeat each other, so they compress 15 to 1 side by side and 2.6
     to 1 sorted by time (storage-and-pricing research, 6.1). Only the run's own session counts: an inherited one may
@@ -98,8 +102,20 @@ def _error_message(run: Run) -> str | None:
     return None if run.error is None or run.error.message is None else short(run.error.message, 500)
 
 
+def _prompt_part(name: str) -> Callable[[Run], str | None]:
+    def part(run: Run) -> str | None:
+        found = (run.prompt or {}).get(name)
+        return str(found)[:_PROMPT_LENGTH] if isinstance(found, str | int) and str(found) else None
+
+    return part
+
+
 def _score_number(score: Score) -> float | None:
     return float(score.value) if isinstance(score.value, int | float) else None
+
+
+def _prompt(part: str, doc: str) -> Column:
+    return Column(f"prompt_{part}", Type.TEXT, doc, None, True, _prompt_part(part), since=3)
 
 
 RUNS: Final = Table(
@@ -169,6 +185,8 @@ RUNS: Final = Table(
         _maybe("scope_name", Type.WORD, "instrumentation scope"),
         _maybe("scope_version", Type.WORD, "instrumentation scope"),
         _fact("source", Type.WORD, "otlp, lunary, lsd, gateway_log"),
+        _prompt("name", "name or id of the prompt's template, 200 characters"),
+        _prompt("version", "version of the prompt's template, 200 characters"),
         _derived("input_preview", Type.TEXT, "what was asked last, 200 characters", input_preview),
         _derived("output_preview", Type.TEXT, "beginning of the answer, 200 characters", output_preview),
         _derived("payload_group", Type.TEXT, "sort key in run_payloads", payload_group),

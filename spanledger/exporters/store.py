@@ -113,6 +113,14 @@ class Sort(StrEnum):
     COST = "cost"
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreSort:
+    """By the number of a run's newest score of this name: false counts as 0, true as 1. Runs whose scores of the name
+    are texts, were taken back or are not there come last."""
+
+    name: str
+
+
 class By(StrEnum):
     """What runs can be grouped by; those without the fact make no group. A run with several tags is in several."""
 
@@ -225,7 +233,13 @@ class RunStore(Protocol):
         """Summaries of matching runs, newest start first, at most `limit` (1 to `MAX_PAGE`)."""
 
     async def sorted_runs(
-        self, filter_: RunFilter, sort: Sort, *, descending: bool = True, limit: int = DEFAULT_PAGE, offset: int = 0
+        self,
+        filter_: RunFilter,
+        sort: Sort | ScoreSort,
+        *,
+        descending: bool = True,
+        limit: int = DEFAULT_PAGE,
+        offset: int = 0,
     ) -> list[RunJson]:
         """Summaries of matching runs in any order, those without the fact last; of equals the newest first. Whoever
         goes on with an offset may meet a run twice when others arrive: `list_runs` does not have that."""

@@ -21,7 +21,7 @@ from spanledger.exporters.conditions import (
 )
 from spanledger.exporters.schema import SCORES
 
-Parameters: TypeAlias = dict[str, str | int | Sequence[str]]
+Parameters: TypeAlias = dict[str, str | int | Sequence[str] | Sequence[tuple[str, str]]]
 
 _TOTAL: Final = "if(input_tokens IS NULL, output_tokens, input_tokens + ifNull(output_tokens, 0))"
 

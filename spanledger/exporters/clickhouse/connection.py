@@ -31,7 +31,7 @@ try:
 except ImportError:  # installed without a C compiler: the driver writes the blocks
     _native = None
 
-Parameters: TypeAlias = Mapping[str, str | int | Sequence[str]]
+Parameters: TypeAlias = Mapping[str, str | int | Sequence[str] | Sequence[tuple[str, str]]]
 """Values of `{name:Type}` placeholders; they never become part of the SQL text."""
 
 OLDEST_VERSION: Final = (23, 8)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from spanledger.exporters.clickhouse import summary
 from spanledger.exporters.clickhouse.columns import BLANK, BLANK_TYPE, DELETED, DELETED_TYPE, type_name
 from spanledger.exporters.clickhouse.tables import identifier, literal
 from spanledger.exporters.migrations import TABLE as MIGRATIONS_TABLE
@@ -36,16 +37,21 @@ class Layout:
     """Columns that are looked up by value; a bloom filter each."""
     own_columns: tuple[str, ...] = ()
     """Columns that only ClickHouse needs."""
+    granularity: int | None = None
+    """Rows between two marks, where it is not ClickHouse's own 8192."""
 
 
+# A span's trace is part of its run's id; of other runs it may be learned later, or change.
+_TRACE_KEY: Final = "trace_key String MATERIALIZED if(span_id = '', '', trace_id) CODEC(ZSTD(1))"
 LAYOUTS: Final = {
     "runs": Layout(
         order_by="project_id, trace_key, run_id",
         partition_by="toYearWeek(started_at, 3)",
         ttl_column="started_at",
         indexes=("run_id", "trace_id", "user_id", "session_id"),
-        # A span's trace is part of its run's id; of other runs it may be learned later, or change.
-        own_columns=("trace_key String MATERIALIZED if(span_id = '', '', trace_id) CODEC(ZSTD(1))",),
+        own_columns=(_TRACE_KEY, summary.definition(3)),
+        # A list reads single rows, and of each all between two marks: a summary is some hundred bytes long.
+        granularity=256,
     ),
     "run_payloads": Layout(
         order_by="project_id, payload_group, run_id",
@@ -69,6 +75,14 @@ FIRST_LAYOUTS: Final = LAYOUTS | {
     ),
 }
 """Those of the first migration."""
+SECOND_LAYOUT: Final = Layout(
+    order_by="project_id, trace_key, run_id",
+    partition_by="toYearWeek(started_at, 3)",
+    ttl_column="started_at",
+    indexes=("run_id", "trace_id", "user_id", "session_id"),
+    own_columns=(_TRACE_KEY,),
+)
+"""That of runs as of the third migration."""
 _COMPRESSED: Final = {Type.TEXT, Type.JSON, Type.LABELS, Type.MONEYS}
 _BOOKKEEPING: Final = (
     f"{BLANK} {BLANK_TYPE}",
@@ -95,10 +109,11 @@ def create_table(table: Table, revision: int, layout: Layout, name: str | None =
     # Whole parts go at once where partitions part old from new; elsewhere old rows share a part with new ones.
     drop_parts = int(layout.partition_by is not None)
     body = ",\n  ".join(lines)
+    granularity = f"index_granularity = {layout.granularity}, " if layout.granularity else ""
     return (
         f"CREATE TABLE IF NOT EXISTS {{database}}.{identifier(name or table.name)} (\n  {body}\n)\n"
         f"ENGINE = ReplacingMergeTree(version, is_deleted)\n{partition}ORDER BY ({layout.order_by})\n"
-        f"SETTINGS ttl_only_drop_parts = {drop_parts}, materialize_ttl_recalculate_only = 1, "
+        f"SETTINGS {granularity}ttl_only_drop_parts = {drop_parts}, materialize_ttl_recalculate_only = 1, "
         f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}{{settings}}"
     )
 
@@ -140,18 +155,25 @@ def add_columns(revision: int) -> list[str]:
     ]
 
 
-def rebuild(table: Table, revision: int) -> list[str]:
-    """The table anew in its present layout, with the columns of a revision and what it holds. May be stopped anywhere
+IN_PIECES: Final = (
+    ", max_threads = 1, max_insert_threads = 1, max_block_size = 8192, min_insert_block_size_bytes = 67108864, "
+    "max_read_buffer_size = 131072, max_compress_block_size = 131072, max_insert_delayed_streams_for_parallel_write = 0"
+)
+"""Settings of a rebuild: one part after the other, in pieces that fit into the memory of the embedded engine."""
+
+
+def rebuild(table: Table, revision: int, layout: Layout, settings: str = "") -> list[str]:
+    """The table anew in another layout, with the columns of a revision and what it holds. May be stopped anywhere
     and begun again: until the exchange nothing has happened, after it the same is done once more."""
     new = f"{table.name}_new"
     columns = [column.name for column in table.columns if column.since <= revision]
     names = ", ".join(map(identifier, [*columns, BLANK, DELETED, "ingested_at"]))
     return [
-        create_table(table, revision, LAYOUTS[table.name], new),
+        create_table(table, revision, layout, new),
         f"TRUNCATE TABLE {{database}}.{identifier(new)}",
         f"INSERT INTO {{database}}.{identifier(new)} ({names}) SELECT {names} "
         f"FROM {{database}}.{identifier(table.name)} SETTINGS max_partitions_per_insert_block = 0, "
-        "max_execution_time = 0",
+        f"max_execution_time = 0{settings}",
         f"EXCHANGE TABLES {{database}}.{identifier(new)} AND {{database}}.{identifier(table.name)}",
         f"DROP TABLE {{database}}.{identifier(new)} SYNC",
     ]

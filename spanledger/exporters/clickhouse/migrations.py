@@ -30,9 +30,14 @@ MIGRATIONS: Final[Sequence[Migration]] = (
     ),
     Migration(2, "keep what a price depends on", tuple(ddl.add_columns(2))),
     # Numbers of migrations and revisions of the schema part here: not every migration adds columns.
-    Migration(3, "take the hour out of the key of runs", tuple(ddl.rebuild(RUNS, 2))),
+    Migration(3, "take the hour out of the key of runs", tuple(ddl.rebuild(RUNS, 2, ddl.SECOND_LAYOUT))),
     Migration(4, "views for people", tuple(create_view(name) for name in VIEWS)),
     Migration(5, "note what was deleted", (ddl.create_deletions_table(),)),
+    Migration(
+        6,
+        "find runs by their prompt, and read what lists show in one piece",
+        (*ddl.add_columns(3), *ddl.rebuild(RUNS, 3, ddl.LAYOUTS["runs"], ddl.IN_PIECES)),
+    ),
 )
 
 

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from spanledger.exporters.assemble import facts
+from spanledger.exporters.clickhouse import summary
 from spanledger.exporters.clickhouse.columns import BLANK
 from spanledger.exporters.clickhouse.conditions import Compiler
 from spanledger.exporters.clickhouse.tables import identifier
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
-from spanledger.exporters.store import QUANTILES, By, Cursor, Grouping, GroupSort, RunFilter, Sort
+from spanledger.exporters.store import QUANTILES, By, Cursor, Grouping, GroupSort, RunFilter, ScoreSort, Sort
 
-Parameters: TypeAlias = dict[str, str | int | Sequence[str]]
+Parameters: TypeAlias = dict[str, str | int | Sequence[str] | Sequence[tuple[str, str]]]
 
 FAR_FUTURE: Final = 2**63 - 1
 
-SUMMARY: Final = [*facts(RUNS), RUNS["input_preview"], RUNS["output_preview"]]
 PAYLOAD: Final = facts(RUN_PAYLOADS)
 SCORE: Final = facts(SCORES)
 
@@ -42,6 +42,8 @@ _FINAL: Final = {
     "use_skip_indexes_if_final": 0,
     "optimize_move_to_prewhere_if_final": 0,
 }
+_BY_KEY: Final = {"use_skip_indexes": 0, "max_threads": 1}
+"""Rows by the primary key: it says where they are, and there are few."""
 
 
 @dataclass(slots=True)
@@ -130,21 +132,38 @@ def _where(database: str, filter_: RunFilter, parameters: Parameters) -> str:
     return f"{_key(filter_, parameters)} AND {_weeks(filter_, parameters)} AND {conditions}"
 
 
-def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limit: int) -> Statement:
-    """(started_at, trace_key, run_id) of the newest runs of which any version matches, from `low` (nanoseconds) to the
-    cursor."""
-    parameters: Parameters = {
-        "low": low,
-        "before": before.started_at,
-        "before_id": before.run_id,
-        "limit": limit,
-    }
+def times(database: str, filter_: RunFilter, low: int, before: Cursor, limit: int) -> Statement:
+    """Starts (nanoseconds) of the newest rows that match, from `low` to the cursor. Keys of rows are read for as many
+    as a page takes: of all that a filter lets through they are dearer than the times."""
+    parameters: Parameters = {}
+    where = _between(database, filter_, low, before, limit, parameters)
     return Statement(
-        "SELECT DISTINCT toUnixTimestamp64Nano(started_at) AS at, trace_key, toString(run_id) AS id "
-        f"FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} AND started_at >= {_time('low')} "
-        f"AND started_at <= {_time('before')} AND (at, id) < ({{before:Int64}}, {{before_id:String}}) "
-        f"AND {_conditions(database, filter_, parameters)} ORDER BY at DESC, id DESC LIMIT {{limit:UInt64}}",
+        f"SELECT toUnixTimestamp64Nano(started_at) FROM {_table(database, RUNS)} WHERE {where} "
+        "ORDER BY started_at DESC LIMIT {limit:UInt64}",
         parameters,
+    )
+
+
+def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limit: int) -> Statement:
+    """(started_at, trace_key, run_id) of the newest rows that match, from `low` (nanoseconds) to the cursor. Two
+    versions of a run that started at the same time are two rows."""
+    parameters: Parameters = {}
+    where = _between(database, filter_, low, before, limit, parameters)
+    # Ids as texts are dear, so they are made of those rows alone whose times are among the newest.
+    return Statement(
+        "SELECT toUnixTimestamp64Nano(started_at) AS at, trace_key, toString(run_id) AS id "
+        f"FROM (SELECT started_at, trace_key, run_id FROM {_table(database, RUNS)} WHERE {where} "
+        "ORDER BY started_at DESC LIMIT {limit:UInt64} WITH TIES) ORDER BY at DESC, id DESC LIMIT {limit:UInt64}",
+        parameters,
+    )
+
+
+def _between(database: str, filter_: RunFilter, low: int, before: Cursor, limit: int, parameters: Parameters) -> str:
+    parameters |= {"low": low, "before": before.started_at, "before_id": before.run_id, "limit": limit}
+    return (
+        f"{_key(filter_, parameters)} AND started_at >= {_time('low')} AND (started_at < {_time('before')} "
+        f"OR started_at = {_time('before')} AND toString(run_id) < {{before_id:String}}) "
+        f"AND {_conditions(database, filter_, parameters)}"
     )
 
 
@@ -154,14 +173,23 @@ Key: TypeAlias = tuple[str, str]
 
 def winners(database: str, filter_: RunFilter, keys: Sequence[Key]) -> Statement:
     """Summaries of those runs whose winning version matches, wherever in time the versions lie."""
-    parameters: Parameters = {"traces": [trace for trace, _ in keys], "ids": [id_ for _, id_ in keys]}
+    parameters: Parameters = {}
+    source = _versions(database, _key(filter_, parameters), keys, parameters)
     return Statement(
-        f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} "
-        "AND (trace_key, run_id) IN (SELECT arrayJoin(arrayZip({traces:Array(String)}, {ids:Array(UUID)})) AS key) "
-        "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) "
-        f"WHERE is_deleted = 0 AND {_conditions(database, filter_, parameters)} "
-        "ORDER BY started_at DESC, toString(run_id) DESC",
+        f"SELECT {summary.READ} FROM ({source}) WHERE is_deleted = 0 AND "
+        f"{_conditions(database, filter_, parameters)} ORDER BY started_at DESC, toString(run_id) DESC",
         parameters,
+        _BY_KEY,
+    )
+
+
+def _versions(database: str, project: str, keys: Sequence[Key], parameters: Parameters) -> str:
+    """SELECT of the winning versions of some runs, deleted ones among them."""
+    parameters["keys"] = keys
+    return (
+        f"SELECT *, {summary.COLUMN} FROM {_table(database, RUNS)} WHERE {project} "
+        "AND (trace_key, run_id) IN {keys:Array(Tuple(String, UUID))} "
+        "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id"
     )
 
 
@@ -208,7 +236,7 @@ def projects(database: str, low: int, high: int) -> Statement:
 def run(database: str, project_id: str, run_id: str) -> Statement:
     """The winning version of a run, with where to find its payload."""
     return Statement(
-        f"SELECT {_columns([*SUMMARY, RUNS['payload_group']])} FROM (SELECT * FROM {_table(database, RUNS)} "
+        f"SELECT payload_group, {summary.READ} FROM (SELECT *, {summary.COLUMN} FROM {_table(database, RUNS)} "
         "WHERE project_id = {project:String} AND run_id = {run:UUID} ORDER BY version DESC, ingested_at DESC LIMIT 1) "
         "WHERE is_deleted = 0",
         {"project": project_id, "run": run_id},
@@ -229,7 +257,7 @@ def payload(database: str, project_id: str, group: str, run_id: str, version: in
 def trace(database: str, project_id: str, trace_id: str, limit: int) -> Statement:
     """Summaries of the runs of a trace."""
     return Statement(
-        f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {_table(database, RUNS)} "
+        f"SELECT {summary.READ} FROM (SELECT *, {summary.COLUMN} FROM {_table(database, RUNS)} "
         "WHERE project_id = {project:String} AND trace_key IN ('', {trace:String}) AND trace_id = {trace:String} "
         "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) "
         "WHERE is_deleted = 0 ORDER BY started_at, toString(run_id) LIMIT {limit:UInt64}",
@@ -237,20 +265,47 @@ def trace(database: str, project_id: str, trace_id: str, limit: int) -> Statemen
     )
 
 
-def in_order(database: str, filter_: RunFilter, sort: Sort, descending: bool, limit: int, offset: int) -> Statement:
-    """Summaries in any order. The inner query sorts keys alone: rows are wide."""
+def in_order(
+    database: str, filter_: RunFilter, sort: Sort | ScoreSort, descending: bool, limit: int, offset: int
+) -> Statement:
+    """Keys of runs in any order."""
     parameters: Parameters = {"limit": limit, "offset": offset}
-    table, by = _table(database, RUNS), _SORTS[sort]
-    order = f"{by} {'DESC' if descending else 'ASC'} NULLS LAST, started_at DESC, toString(run_id) DESC"
+    source = f"{_table(database, RUNS)} FINAL"
     where = _where(database, filter_, parameters)
+    way, settings = "DESC" if descending else "ASC", dict(_FINAL)
+    if isinstance(sort, Sort):
+        found = f"SELECT trace_key, run_id, started_at, {_SORTS[sort]} AS place FROM {source} WHERE {where}"
+    else:
+        parameters["score"] = sort.name
+        settings["join_use_nulls"] = 1
+        found = (
+            f"SELECT trace_key, run_id, started_at, place FROM (SELECT trace_key, run_id, started_at FROM {source} "
+            f"WHERE {where}) AS found LEFT JOIN ({_scored(database)}) AS scored ON scored.id = found.run_id"
+        )
     return Statement(
-        f"SELECT {_columns(SUMMARY)} FROM (SELECT * FROM {table} WHERE project_id = {{project:String}} "
-        f"AND (trace_key, run_id) IN (SELECT trace_key, run_id FROM {table} FINAL WHERE {where} ORDER BY {order} "
-        "LIMIT {limit:UInt64} OFFSET {offset:UInt64}) ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) "
-        f"WHERE is_deleted = 0 ORDER BY {order}",
+        f"SELECT trace_key, toString(run_id) AS id FROM ({found}) "
+        f"ORDER BY place {way} NULLS LAST, started_at DESC, id DESC LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}",
         parameters,
-        _FINAL,
+        settings,
     )
+
+
+def _scored(database: str) -> str:
+    """SELECT of (id, place): the newest number that each run was given under the name of a score."""
+    return (
+        "SELECT assumeNotNull(run_id) AS id, "
+        "argMax(value_number, (ifNull(toUnixTimestamp64Nano(at), -1), toString(score_id))) AS place "
+        f"FROM (SELECT * FROM {_table(database, SCORES)} WHERE project_id = {{project:String}} "
+        "AND name = {score:String} ORDER BY version DESC, ingested_at DESC LIMIT 1 BY score_id) "
+        "WHERE is_deleted = 0 AND run_id IS NOT NULL AND value_number IS NOT NULL GROUP BY id"
+    )
+
+
+def by_keys(database: str, project_id: str, keys: Sequence[Key]) -> Statement:
+    """Summaries of runs, in no order."""
+    parameters: Parameters = {"project": project_id}
+    source = _versions(database, "project_id = {project:String}", keys, parameters)
+    return Statement(f"SELECT {summary.READ} FROM ({source}) WHERE is_deleted = 0", parameters, _BY_KEY)
 
 
 def scores_of(database: str, project_id: str, run_ids: Sequence[str]) -> Statement:

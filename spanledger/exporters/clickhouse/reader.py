@@ -9,13 +9,20 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
 
-from spanledger.exporters.assemble import group_of, in_order, record_json, runs_without_contents, totals_of
-from spanledger.exporters.clickhouse import query
+from spanledger.exporters.assemble import (
+    group_of,
+    in_order,
+    record_json,
+    runs_without_contents,
+    summary_json,
+    totals_of,
+)
+from spanledger.exporters.clickhouse import query, summary
 from spanledger.exporters.clickhouse.columns import decode
 from spanledger.exporters.clickhouse.connection import Connection
-from spanledger.exporters.clickhouse.query import FAR_FUTURE, PAYLOAD, SCORE, SUMMARY, Key, Statement
+from spanledger.exporters.clickhouse.query import FAR_FUTURE, PAYLOAD, SCORE, Key, Statement
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
-from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
+from spanledger.exporters.schema import RUN_PAYLOADS, SCORES, Column, Table
 from spanledger.exporters.store import (
     DEFAULT_PAGE,
     MAX_TRACE,
@@ -26,6 +33,7 @@ from spanledger.exporters.store import (
     Page,
     RunFilter,
     RunJson,
+    ScoreSort,
     Sort,
     Totals,
 )
@@ -39,10 +47,6 @@ _BEHIND_ALL_IDS: Final = "g"
 _HOUR: Final = 3600 * 1_000_000_000
 _WINDOWS: Final = (_HOUR, 24 * _HOUR, 7 * 24 * _HOUR, 35 * 24 * _HOUR)
 """Most lists are full of what happened just now; reading all partitions for them would be a waste."""
-_STARTED_AT: Final = SUMMARY.index(RUNS["started_at"])
-_RUN_ID: Final = SUMMARY.index(RUNS["run_id"])
-_VERSION: Final = SUMMARY.index(RUNS["version"])
-_PREVIEWS: Final = ("input_preview", "output_preview")
 
 
 class ClickHouseStore:
@@ -84,24 +88,30 @@ class ClickHouseStore:
         found: list[Row] = []
         for low in (*(max(newest - width, oldest) for width in _WINDOWS), oldest):
             while len(found) < wanted and before.started_at >= low:
-                ids = await self._rows(query.candidates(self._database, filter_, low, before, wanted))
+                ids, before = await self._candidates(filter_, low, before, wanted)
                 found += await self._winners(filter_, ids)
-                if len(ids) < wanted:
-                    before = Cursor(low, "")
-                    break
-                before = Cursor(ids[-1][0], ids[-1][2])
             if low == oldest or len(found) >= wanted:
                 break
         runs = [_summary(row) for row in found[:limit]]
         last = found[limit - 1] if len(found) > limit else None
-        return Page(runs, Cursor(last[_STARTED_AT], last[_RUN_ID]) if last else None)
+        return Page(runs, Cursor(last[summary.STARTED_AT], last[summary.RUN_ID]) if last else None)
 
     async def sorted_runs(
-        self, filter_: RunFilter, sort: Sort, *, descending: bool = True, limit: int = DEFAULT_PAGE, offset: int = 0
+        self,
+        filter_: RunFilter,
+        sort: Sort | ScoreSort,
+        *,
+        descending: bool = True,
+        limit: int = DEFAULT_PAGE,
+        offset: int = 0,
     ) -> list[RunJson]:
-        """See `RunStore.sorted_runs`."""
-        rows = await self._rows(query.in_order(self._database, filter_, sort, descending, limit, offset))
-        return [_summary(row) for row in rows]
+        """See `RunStore.sorted_runs`. Keys are sorted first: rows are wide."""
+        keys: list[Any] = await self._rows(query.in_order(self._database, filter_, sort, descending, limit, offset))
+        if not keys:
+            return []
+        rows = await self._rows(query.by_keys(self._database, filter_.project_id, keys))
+        found = {row[summary.RUN_ID]: row for row in rows}
+        return [_summary(found[run_id]) for _, run_id in keys if run_id in found]
 
     async def groups(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
         """See `RunStore.groups`."""
@@ -115,13 +125,11 @@ class ClickHouseStore:
         rows = await self._rows(query.run(self._database, project_id, run_id))
         if not rows:
             return None
-        row = rows[0]
-        group, blank = row[-2:]
-        narrow = [*row[: len(SUMMARY)], blank]
-        run = _summary(narrow)
-        for name in _PREVIEWS:
-            del run[name]
-        contents = await self._rows(query.payload(self._database, project_id, group, row[_RUN_ID], row[_VERSION]))
+        group, *row = rows[0]
+        run = _summary(row)
+        contents = await self._rows(
+            query.payload(self._database, project_id, group, row[summary.RUN_ID], row[summary.VERSION])
+        )
         if contents:
             return in_order(Run, run | _json(RUN_PAYLOADS, PAYLOAD, contents[0]))
         nothing = {column.name: _EMPTY.get(column.name) for column in PAYLOAD if column.name != "error"}
@@ -164,12 +172,27 @@ class ClickHouseStore:
                 if not keys:
                     break
                 rows = await self._rows(query.winners(self._database, filter_, list(dict.fromkeys(keys))))
-                yield _records([row for row in rows if query.week(row[_STARTED_AT]) == week])
+                yield _records([row for row in rows if query.week(row[summary.STARTED_AT]) == week])
                 after = keys[-1]
 
     @property
     def _database(self) -> str:
         return self.settings.database
+
+    async def _candidates(
+        self, filter_: RunFilter, low: int, before: Cursor, wanted: int
+    ) -> tuple[Sequence[Row], Cursor]:
+        """The newest rows that match, and where to go on: before `low` when there are no more."""
+        end = Cursor(low - 1, _BEHIND_ALL_IDS)
+        oldest = low
+        if filter_.where is None:  # else it is the condition that costs most, and it is not looked at twice
+            times = await self._rows(query.times(self._database, filter_, low, before, wanted))
+            if not times:
+                return [], end
+            if len(times) == wanted:
+                oldest, end = times[-1][0], Cursor(times[-1][0], "")
+        ids = await self._rows(query.candidates(self._database, filter_, oldest, before, wanted))
+        return ids, end if len(ids) < wanted else Cursor(ids[-1][0], ids[-1][2])
 
     async def _winners(self, filter_: RunFilter, candidates: Sequence[Row]) -> list[Row]:
         if not candidates:
@@ -178,7 +201,7 @@ class ClickHouseStore:
         rows = await self._rows(query.winners(self._database, filter_, list(dict.fromkeys(keys))))
         # An older version may have started at another time; its run stands where the winner starts.
         places = {(at, id_) for at, _, id_ in candidates}
-        return [row for row in rows if (row[_STARTED_AT], row[_RUN_ID]) in places]
+        return [row for row in rows if (row[summary.STARTED_AT], row[summary.RUN_ID]) in places]
 
     async def _rows(self, statement: Statement) -> list[Row]:
         if self._threads is None:
@@ -208,13 +231,8 @@ def _json(table: Table, columns: Sequence[Column], row: Sequence[Any]) -> dict[s
 
 
 def _records(rows: Sequence[Row]) -> list[Run]:
-    values = ([decode(column, value, row[-1]) for column, value in zip(SUMMARY, row, strict=False)] for row in rows)
-    return list(runs_without_contents(SUMMARY, values))
+    return list(runs_without_contents(map(summary.values, rows)))
 
 
 def _summary(row: Sequence[Any]) -> RunJson:
-    narrow = len(SUMMARY) - len(_PREVIEWS)
-    run = _json(RUNS, SUMMARY[:narrow], row)
-    for name, text in zip(_PREVIEWS, row[narrow:], strict=False):
-        run[name] = text
-    return run
+    return summary_json(summary.values(row))

@@ -11,6 +11,7 @@ from typing import Any, Final
 from spanledger.exporters.postgres.columns import clean
 from spanledger.exporters.postgres.connection import Connection, identifier
 from spanledger.exporters.postgres.ddl import INDEXED_LENGTH, RUN_KEYS, USAGE_DAILY, USAGE_DIRTY, USAGE_MINUTES
+from spanledger.exporters.postgres.hours import HOUR_NS, HOURS, STALE, note
 from spanledger.exporters.postgres.settings import PostgresSettings
 from spanledger.exporters.postgres.writer import DELETED, LIVE, MINUTE_NS, mark
 from spanledger.exporters.retention import limits
@@ -49,7 +50,7 @@ async def delete_project(connection: Connection, schema: str, project_id: str) -
     name = identifier(schema)
     gone = await _delete_where(connection, schema, project_id, "$2 = ''", "", keep_key=False)
     async with connection.transaction():
-        for table in (RUN_KEYS, "scores", "threads", "metrics", USAGE_DIRTY, USAGE_MINUTES, USAGE_DAILY):
+        for table in (RUN_KEYS, "scores", "threads", "metrics", USAGE_DIRTY, USAGE_MINUTES, USAGE_DAILY, HOURS, STALE):
             await connection.execute(f"DELETE FROM {name}.{table} WHERE project_id = $1", project_id)
     return gone
 
@@ -83,6 +84,12 @@ async def expire_runs(connection: Connection, schema: str, project_id: str, befo
         before,
         before / 1e9,
     )
+    async with connection.transaction():
+        await connection.execute(
+            f"DELETE FROM {name}.{HOURS} WHERE project_id = $1 AND hour <= $2", project_id, before // HOUR_NS
+        )
+        # Of the hour that is cut some runs are left.
+        await note(connection, schema, [(project_id, before // MINUTE_NS)])
     # Whole days: a day is computed from all of its minutes or never again.
     minute = before // MINUTE_NS // _DAY_MINUTES * _DAY_MINUTES
     await connection.execute(

@@ -8,7 +8,7 @@ from typing import Final
 
 from spanledger.exporters import migrations
 from spanledger.exporters.migrations import Migration
-from spanledger.exporters.postgres import ddl, partitions, statistics
+from spanledger.exporters.postgres import ddl, hours, partitions, statistics
 from spanledger.exporters.postgres.connection import Connection, Pool, identifier
 from spanledger.exporters.schema import TABLES
 
@@ -22,6 +22,8 @@ MIGRATIONS: Final[Sequence[Migration]] = (
     # Numbers of migrations and revisions of the schema part here: not every migration adds columns.
     Migration(3, "statistics of functions, variants and models", tuple(statistics.views())),
     Migration(4, "note what was deleted", tuple(ddl.deletions())),
+    Migration(5, "find runs by their prompt", tuple(ddl.add_columns(3))),
+    Migration(6, "sums by hour with histograms of latency", tuple(hours.ddl())),
 )
 
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from spanledger.exporters.assemble import facts
+from spanledger.exporters.assemble import SUMMARY, facts
 from spanledger.exporters.postgres.conditions import Compiler
 from spanledger.exporters.postgres.connection import identifier
 from spanledger.exporters.postgres.ddl import INDEXED_LENGTH, RUN_KEYS
-from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column
-from spanledger.exporters.store import QUANTILES, By, Cursor, Grouping, GroupSort, RunFilter, Sort
+from spanledger.exporters.schema import RUN_PAYLOADS, SCORES, Column
+from spanledger.exporters.store import QUANTILES, By, Cursor, Grouping, GroupSort, RunFilter, ScoreSort, Sort
 
-SUMMARY: Final = [*facts(RUNS), RUNS["input_preview"], RUNS["output_preview"]]
 PAYLOAD: Final = facts(RUN_PAYLOADS)
 SCORE: Final = facts(SCORES)
 _SUMS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost")
@@ -59,6 +58,16 @@ def _where(schema: str, filter_: RunFilter, statement: Statement) -> str:
     found = [f"project_id = {statement.value(filter_.project_id, 'text')}"]
     if filter_.trace_id is not None:
         found.append(_indexed("trace_id", statement.value(filter_.trace_id, "text")))
+    if filter_.started_from is not None:
+        found.append(f"started_at >= {statement.value(filter_.started_from, 'bigint')}")
+    if filter_.started_to is not None:
+        found.append(f"started_at < {statement.value(filter_.started_to, 'bigint')}")
+    return " AND ".join([*found, *conditions(schema, filter_, statement)])
+
+
+def conditions(schema: str, filter_: RunFilter, statement: Statement) -> list[str]:
+    """What a run must fulfil, apart from project, trace and time. The project is $1."""
+    found: list[str] = []
     for column, values, indexed in (
         ("type", filter_.types, False),
         ("model", filter_.models, False),
@@ -73,13 +82,9 @@ def _where(schema: str, filter_: RunFilter, statement: Statement) -> str:
         found.append(f"tags && {statement.value(list(filter_.tags), 'text[]')}")
     if filter_.billable:
         found.append("billable")
-    if filter_.started_from is not None:
-        found.append(f"started_at >= {statement.value(filter_.started_from, 'bigint')}")
-    if filter_.started_to is not None:
-        found.append(f"started_at < {statement.value(filter_.started_to, 'bigint')}")
     if filter_.where is not None:
         found.append(Compiler(schema, "$1::text", statement.value).sql(filter_.where))
-    return " AND ".join(found)
+    return found
 
 
 def page(schema: str, filter_: RunFilter, after: Cursor | None, limit: int) -> Statement:
@@ -147,14 +152,27 @@ _SORTS: Final = {
 }
 
 
-def in_order(schema: str, filter_: RunFilter, sort: Sort, descending: bool, limit: int, offset: int) -> Statement:
+def in_order(
+    schema: str, filter_: RunFilter, sort: Sort | ScoreSort, descending: bool, limit: int, offset: int
+) -> Statement:
     """Summaries in any order."""
     statement = Statement()
     where = _where(schema, filter_, statement)
-    way = "DESC" if descending else "ASC"
+    source, way = f"{identifier(schema)}.runs", "DESC" if descending else "ASC"
+    if isinstance(sort, Sort):
+        place = _SORTS[sort]
+    else:
+        # The newest number that each run was given under the name.
+        source += (
+            " LEFT JOIN (SELECT DISTINCT ON (run_id) run_id AS id, value_number AS place "
+            f"FROM {identifier(schema)}.scores WHERE project_id = $1::text AND name = "
+            f"{statement.value(sort.name, 'text')} AND run_id IS NOT NULL AND value_number IS NOT NULL "
+            "ORDER BY run_id, at DESC NULLS LAST, score_id DESC) AS scored ON scored.id = runs.run_id"
+        )
+        place = "scored.place"
     statement.sql = (
-        f"SELECT {_columns(SUMMARY)} FROM {identifier(schema)}.runs WHERE {where} "
-        f"ORDER BY {_SORTS[sort]} {way} NULLS LAST, started_at DESC, run_id DESC "
+        f"SELECT {_columns(SUMMARY, 'runs')} FROM {source} WHERE {where} "
+        f"ORDER BY {place} {way} NULLS LAST, started_at DESC, run_id DESC "
         f"LIMIT {statement.value(limit, 'bigint')} OFFSET {statement.value(offset, 'bigint')}"
     )
     return statement
@@ -208,9 +226,9 @@ def projects(schema: str, low: int, high: int) -> Statement:
     return statement
 
 
-_BY: Final = {By.USER: "user_id", By.SESSION: "session_id", By.SERVICE: "service_name", By.TAG: "tag"}
+GROUPED_BY: Final = {By.USER: "user_id", By.SESSION: "session_id", By.SERVICE: "service_name", By.TAG: "tag"}
 """Where the column is not called as the fact."""
-_GROUP_SORTS: Final = {
+GROUP_SORTS: Final = {
     GroupSort.LAST: "last_at",
     GroupSort.FIRST: "first_at",
     GroupSort.RUNS: "runs",
@@ -226,7 +244,7 @@ def groups(schema: str, filter_: RunFilter, grouping: Grouping) -> Statement:
     where they are wanted."""
     statement = Statement()
     where = _where(schema, filter_, statement)
-    key = _BY.get(grouping.by, str(grouping.by)) if grouping.by is not None else "''::text"
+    key = GROUPED_BY.get(grouping.by, str(grouping.by)) if grouping.by is not None else "''::text"
     source = f"{identifier(schema)}.runs"
     if grouping.by is By.TAG:
         source += " CROSS JOIN LATERAL (SELECT DISTINCT unnest(tags)) AS each(tag)"
@@ -248,7 +266,7 @@ def groups(schema: str, filter_: RunFilter, grouping: Grouping) -> Statement:
             where += f' AND strpos(lower({key} COLLATE "C"), lower({text} COLLATE "C")) > 0'
         if grouping.after is not None:
             at, after_key = statement.value(grouping.after.at, "bigint"), statement.value(grouping.after.key, "text")
-            having.append(f'({_GROUP_SORTS[grouping.sort]}, key) < ({at}, {after_key} COLLATE "C")')
+            having.append(f'({GROUP_SORTS[grouping.sort]}, key) < ({at}, {after_key} COLLATE "C")')
     way = "DESC" if grouping.descending else "ASC"
     outer = f" WHERE {' AND '.join(having)}" if having else ""
     people = "0 AS users, 0 AS sessions"
@@ -259,7 +277,7 @@ def groups(schema: str, filter_: RunFilter, grouping: Grouping) -> Statement:
         f'SELECT * FROM (SELECT ({named}) COLLATE "C" AS key, {bucket} AS bucket, {_MEASURES}, '
         f"min(started_at) AS first_at, max(started_at) AS last_at, {people}"
         f"{latency} FROM {source} WHERE {where} GROUP BY 1, 2) AS groups{outer} "
-        f"ORDER BY bucket, {_GROUP_SORTS[grouping.sort]} {way} NULLS LAST, key {way} "
+        f"ORDER BY bucket, {GROUP_SORTS[grouping.sort]} {way} NULLS LAST, key {way} "
         f"LIMIT {statement.value(grouping.limit, 'bigint')} OFFSET {statement.value(grouping.offset, 'bigint')}"
     )
     return statement

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from spanledger.exporters.assemble import group_of, in_order, record_json, runs_without_contents, totals_of
-from spanledger.exporters.postgres import query
+from spanledger.exporters.assemble import (
+    SUMMARY,
+    group_of,
+    in_order,
+    record_json,
+    runs_without_contents,
+    summary_json,
+    totals_of,
+)
+from spanledger.exporters.postgres import query, query_hours
 from spanledger.exporters.postgres.columns import clean, decode
 from spanledger.exporters.postgres.connection import Pool
-from spanledger.exporters.postgres.query import PAYLOAD, SCORE, SUMMARY, Statement
+from spanledger.exporters.postgres.hours import LATENCIES, quantiles
+from spanledger.exporters.postgres.query import PAYLOAD, SCORE, Statement
 from spanledger.exporters.postgres.settings import PostgresSettings
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
 from spanledger.exporters.store import (
@@ -22,6 +31,7 @@ from spanledger.exporters.store import (
     Page,
     RunFilter,
     RunJson,
+    ScoreSort,
     Sort,
     Totals,
 )
@@ -32,17 +42,21 @@ Row: TypeAlias = Sequence[Any]
 
 _STARTED_AT: Final = SUMMARY.index(RUNS["started_at"])
 _RUN_ID: Final = SUMMARY.index(RUNS["run_id"])
-_PREVIEWS: Final = ("input_preview", "output_preview")
 _WORK_MEM: Final = "64MB"
 """Groups of a million runs fit; with Postgres' own 4 MB they would be summed on disk."""
 _EMPTY: Final[dict[str, Any]] = {"params": {}, "attributes": {}, "warnings": []}
 
 
+EXACT_UNTIL: Final = 50_000
+
+
 class PostgresStore:
     """A `spanledger.exporters.store.RunStore`."""
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    def __init__(self, settings: PostgresSettings, exact_until: int = EXACT_UNTIL) -> None:
+        """`exact_until`: quantiles over so many runs come from the runs, over more from histograms of hours."""
         self.settings = settings
+        self._exact_until = exact_until
         self._pool: Pool | None = None
 
     async def start(self) -> None:
@@ -72,7 +86,13 @@ class PostgresStore:
         return Page([_summary(row) for row in rows[:limit]], _cursor(last) if last else None)
 
     async def sorted_runs(
-        self, filter_: RunFilter, sort: Sort, *, descending: bool = True, limit: int = DEFAULT_PAGE, offset: int = 0
+        self,
+        filter_: RunFilter,
+        sort: Sort | ScoreSort,
+        *,
+        descending: bool = True,
+        limit: int = DEFAULT_PAGE,
+        offset: int = 0,
     ) -> list[RunJson]:
         """See `RunStore.sorted_runs`."""
         rows = await self._rows(query.in_order(self._schema, filter_, sort, descending, limit, offset))
@@ -80,6 +100,8 @@ class PostgresStore:
 
     async def groups(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
         """See `RunStore.groups`."""
+        if query_hours.groups_answers(filter_, grouping) and await self._summed(filter_, latency=grouping.latency):
+            return await self._groups_of_hours(filter_, grouping)
         return [group_of(grouping, row) for row in await self._rows(query.groups(self._schema, filter_, grouping))]
 
     async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
@@ -91,8 +113,6 @@ class PostgresStore:
             return None
         row = rows[0]
         run = _summary(row)
-        for name in _PREVIEWS:
-            del run[name]
         if row[len(SUMMARY)]:
             return in_order(Run, run | _json(RUN_PAYLOADS, PAYLOAD, row[len(SUMMARY) + 1 :]))
         nothing = {column.name: _EMPTY.get(column.name) for column in PAYLOAD if column.name != "error"}
@@ -116,6 +136,9 @@ class PostgresStore:
 
     async def totals(self, filter_: RunFilter) -> Totals:
         """See `RunStore.totals`."""
+        if query_hours.answers(filter_) and await self._summed(filter_):
+            (row,) = await self._rows(query_hours.totals(self._schema, filter_))
+            return totals_of(row)
         (row,) = await self._rows(query.totals(self._schema, filter_))
         return totals_of(row)
 
@@ -130,9 +153,28 @@ class PostgresStore:
             rows = await self._rows(query.scan(self._schema, filter_, after, SCAN_PAGE))
             if not rows:
                 return
-            values = ([decode(column, value) for column, value in zip(SUMMARY, row, strict=True)] for row in rows)
-            yield list(runs_without_contents(SUMMARY, values))
+            yield list(runs_without_contents(map(_values, rows)))
             after = _cursor(rows[-1])
+
+    async def _summed(self, filter_: RunFilter, *, latency: bool = False) -> bool:
+        """Whether to take sums by hour: few hours lack them, and quantiles need not be exact."""
+        ((stale, runs),) = await self._rows(query_hours.state(self._schema, filter_))
+        return int(stale) <= query_hours.MANY_STALE and (not latency or int(runs) > self._exact_until)
+
+    async def _groups_of_hours(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
+        rows = await self._rows(query_hours.groups(self._schema, filter_, grouping))
+        if not grouping.latency or not rows:
+            return [group_of(grouping, row) for row in rows]
+        keys = list(dict.fromkeys(row[0] for row in rows))
+        found: dict[tuple[str, int], tuple[list[tuple[int, int]], ...]] = {
+            (row[0], row[1]): tuple([] for _ in LATENCIES) for row in rows
+        }
+        for key, bucket, latency, bin_, count in await self._rows(
+            query_hours.histograms(self._schema, filter_, grouping, keys)
+        ):
+            if (key, bucket) in found:
+                found[key, bucket][latency].append((bin_, count))
+        return [group_of(grouping, (*row, *map(quantiles, found[row[0], row[1]]))) for row in rows]
 
     @property
     def _schema(self) -> str:
@@ -162,9 +204,9 @@ def _json(table: Table, columns: Sequence[Column], row: Row) -> dict[str, Any]:
     return record_json(table, ((column, decode(column, value)) for column, value in zip(columns, row, strict=True)))
 
 
+def _values(row: Row) -> list[Any]:
+    return [decode(column, value) for column, value in zip(SUMMARY, row, strict=False)]
+
+
 def _summary(row: Row) -> RunJson:
-    narrow = len(SUMMARY) - len(_PREVIEWS)
-    run = _json(RUNS, SUMMARY[:narrow], row[:narrow])
-    for name, text in zip(_PREVIEWS, row[narrow : len(SUMMARY)], strict=True):
-        run[name] = text
-    return run
+    return summary_json(_values(row))

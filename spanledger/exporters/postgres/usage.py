@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from spanledger.exporters.postgres import hours
 from spanledger.exporters.postgres.connection import Connection, identifier
 from spanledger.exporters.postgres.ddl import (
     USAGE_COUNTS,
@@ -46,6 +47,7 @@ async def sum_up(connection: Connection, schema: str) -> bool:
         minutes = sorted({(row["project_id"], row["minute"]) for row in taken})
         if not minutes:
             return False
+        await hours.note(connection, schema, minutes)
         # Few rows by key: without statistics of them the planner would read whole tables instead.
         await connection.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
         dirty = [[project for project, _ in minutes], [minute for _, minute in minutes]]
