@@ -30,7 +30,7 @@ from spanledger.exporters.conditions import (
     search,
     size,
 )
-from spanledger.exporters.store import MAX_PAGE, Cursor, RunFilter, RunJson, RunStore, Sort
+from spanledger.exporters.store import MAX_PAGE, Cursor, RunFilter, RunJson, RunStore, ScoreSort, Sort
 
 MAX_IDS: Final = 1000
 MAX_SKIPPED: Final = 100_000
@@ -52,10 +52,11 @@ OutputSource: TypeAlias = Literal["none", "inference", "demonstration"]
 _HAS_DEMONSTRATION: Final = Scored(DEMONSTRATION, Op.EXISTS)
 
 
-class Order(msgspec.Struct):
-    """One order; only the time is known."""
+class Order(msgspec.Struct, forbid_unknown_fields=True):
+    """One order: by time, or by the metric that `name` says. Inferences without the metric come last."""
 
-    by: Literal["timestamp"]
+    by: Literal["timestamp", "metric"]
+    name: str | None = None
     direction: Literal["ascending", "descending"] = "descending"
 
 
@@ -98,6 +99,11 @@ class Inferences:
             raise _wrong("offset", asked.offset, f"an integer from 0 to {MAX_SKIPPED}")
         if len(asked.order_by) > 1:
             raise _wrong("order_by", len(asked.order_by), "one order")
+        order = asked.order_by[0] if asked.order_by else Order("timestamp")
+        if (order.by == "metric") != bool(order.name):
+            raise _wrong("order_by.name", order.name or "", "the name of a metric, with the order metric alone")
+        if order.by == "metric" and (asked.before is not None or asked.after is not None):
+            raise _wrong("before", asked.before or asked.after or "", "neither before nor after beside a metric")
         if sum((asked.before is not None, asked.after is not None, asked.offset > 0)) > 1:
             raise _wrong("before", asked.before or "", "one of before, after and offset")
         project = project_of(request)
@@ -114,12 +120,16 @@ class Inferences:
             trace_id=asked.episode_id,
             where=All(tuple(conditions)) if conditions else None,
         )
-        ascending = bool(asked.order_by) and asked.order_by[0].direction == "ascending"
-        runs = await self._page(filter_, asked, ascending=ascending)
+        runs = await self._page(filter_, asked, order)
         return answer({"inferences": await self._whole(project, runs, asked.output_source)})
 
-    async def _page(self, filter_: RunFilter, asked: ListInferences, *, ascending: bool) -> list[RunJson]:
+    async def _page(self, filter_: RunFilter, asked: ListInferences, order: Order) -> list[RunJson]:
+        ascending = order.direction == "ascending"
         place = asked.before or asked.after
+        if order.name:
+            return await self._store.sorted_runs(
+                filter_, ScoreSort(order.name), descending=not ascending, limit=asked.limit, offset=asked.offset
+            )
         if place is None:
             if not ascending and not asked.offset:
                 return (await self._store.list_runs(filter_, asked.limit)).runs

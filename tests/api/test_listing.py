@@ -41,6 +41,7 @@ async def runs(ledger: Ledger) -> None:
         duration_ns=2_000_000_000,
         usage=Usage(input_tokens=100, output_tokens=20),
         input="Where is the lighthouse?",
+        prompt={"name": "greeting", "version": "7"},
         started_at=recent(2),
     )
     tool = make_run(name="t", type="tool", status="error", duration_ns=1_000_000, started_at=recent(3))
@@ -60,6 +61,9 @@ async def runs(ledger: Ledger) -> None:
         ("models=gpt-5,other", "c"),
         ("users=ada", "c"),
         ("tags=x,y", "c"),
+        ("templates=7,8", "c"),
+        ("templates=greeting", "c"),
+        ("templates=8", ""),
         ("feedback=up", "c"),
         ("feedback=down", ""),
         ("min_duration=1", "c"),

@@ -223,6 +223,19 @@ async def test_feedback_of_lsds_clients_is_kept_and_asked_for(place: Place) -> N
         assert [each["inference_id"] for each in await listed(filters=with_one)] == [RUN]
         assert [each["inference_id"] for each in await listed(filters={"type": "not", "child": with_one})] == [other]
         assert [each["inference_id"] for each in await listed(filters=solved)] == [RUN]
+        by_metric: dict[str, Any] = {"by": "metric", "name": "solved"}
+        for direction in ("descending", "ascending"):  # an inference without the metric comes last
+            found = await listed(order_by=[by_metric | {"direction": direction}], limit=1)
+            assert [each["inference_id"] for each in found] == [RUN]
+        found = await listed(order_by=[by_metric], offset=1)
+        assert [each["inference_id"] for each in found] == [other]
+        for refused in (
+            {"order_by": [{"by": "metric"}]},
+            {"order_by": [{"by": "timestamp", "name": "solved"}]},
+            {"order_by": [{"by": "search_relevance"}]},
+            {"order_by": [by_metric], "before": RUN},
+        ):
+            assert (await client.ask("POST", "/v1/inferences/list_inferences", refused))[0] == 422
         asked = {"ids": [RUN, other], "output_source": "demonstration"}
         _, found = await client.ask("POST", "/v1/inferences/get_inferences", asked)
         assert [each["inference_id"] for each in found["inferences"]] == [RUN]

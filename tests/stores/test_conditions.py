@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from spanledger.exporters.conditions import (
     SEARCHED,
@@ -23,7 +24,7 @@ from spanledger.exporters.conditions import (
     Tagged,
     search,
 )
-from spanledger.exporters.store import By, GroupCursor, Grouping, GroupSort, RunFilter, RunJson, Sort
+from spanledger.exporters.store import By, GroupCursor, Grouping, GroupSort, RunFilter, RunJson, ScoreSort, Sort
 from spanledger.model.records import Run, Score, Usage
 from tests.exporters.records import HOUR, PROJECT, make_run, make_score, priced, recent
 from tests.stores.ledger import StoreLedger
@@ -55,6 +56,7 @@ def _some_runs(chance: random.Random, number: int) -> list[Run]:
             billable=chance.choice([True, False]),
             tags=chance.sample(_WORDS, chance.randrange(3)),
             metadata={key: chance.choice(_WORDS) for key in chance.sample(("k", "K", "a.b"), chance.randrange(3))},
+            prompt=maybe(({"name": chance.choice(_WORDS)}, {"name": "p", "version": chance.choice(_WORDS)}, {})),
             input=chance.choice([None, "What does Ada say?", "nothing"]),
             started_at=at - index * 1_000_000,
         )
@@ -62,7 +64,7 @@ def _some_runs(chance: random.Random, number: int) -> list[Run]:
     ]
 
 
-_TEXTS = ("name", "type", "status", "model", "user_id", "session_id")
+_TEXTS = ("name", "type", "status", "model", "user_id", "session_id", "prompt_name", "prompt_version")
 _NUMBERS = ("duration_ns", "input_tokens", "output_tokens", TOTAL_TOKENS)
 _ORDER = (Op.EQ, Op.NE, Op.LT, Op.LE, Op.GT, Op.GE, Op.EXISTS)
 
@@ -123,6 +125,8 @@ def _fact(run: RunJson, field: str) -> Any:
         return sum(known) if known else None
     if field.endswith("_tokens"):
         return usage.get(field)
+    if field.startswith("prompt_"):
+        return (run.get("prompt") or {}).get(field.removeprefix("prompt_"))
     if field == "cost":
         return None if run["cost"] is None else Decimal(run["cost"]["total"])
     if field == "error_message":
@@ -208,6 +212,54 @@ async def test_lists_sort_by_facts_with_the_unknown_last(stored: StoreLedger) ->
     assert await names(Sort.DURATION, descending=True) == "acb"
     assert await names(Sort.DURATION, descending=False) == "cab"
     assert await names(Sort.TOKENS, descending=True) == "bac"
+
+
+async def test_lists_sort_by_the_newest_number_of_a_score(stored: StoreLedger) -> None:
+    chance = random.Random(8)
+    runs = _some_runs(chance, 40)
+    scores = [
+        make_score(run, f"{number}", chance.choice([0.0, 0.5, 1, -2, True, None, "text"]), at=recent(chance.random()))
+        for run in runs
+        for number in range(chance.randrange(3))
+    ]
+    for score in scores:
+        score.name = chance.choice(["quality", "other"])
+    taken_back = [replace(score, value=None, version=score.version + 1) for score in scores[:5]]
+    await stored.write(*runs, *scores)
+    await stored.write(*taken_back)
+    last = {score.score_id: score for score in (*scores, *taken_back)}
+    numbers: dict[str, tuple[int, str, float]] = {}
+    for score in last.values():
+        if score.name == "quality" and isinstance(score.value, int | float) and score.run_id is not None:
+            found = (score.at or -1, score.score_id, float(score.value))
+            numbers[score.run_id] = max(found, numbers.get(score.run_id, found))
+
+    def place(run: Run, *, descending: bool) -> tuple[Any, ...]:
+        number = numbers.get(run.run_id)
+        value = 0.0 if number is None else number[2]
+        return (number is None, -value if descending else value, -run.started_at)
+
+    for descending in (True, False):
+        expected = [
+            run.run_id for run in sorted(runs, key=lambda run: place(run, descending=descending)) if run.billable
+        ]
+        listed = await stored.store.sorted_runs(
+            RunFilter(PROJECT, billable=True), ScoreSort("quality"), descending=descending, limit=10, offset=3
+        )
+        assert [run["run_id"] for run in listed] == expected[3:13]
+
+
+async def test_what_is_written_without_contents_keeps_its_prompt(stored: StoreLedger) -> None:
+    await stored.write(make_run(prompt={"name": "greeting", "version": 7, "template": "Hi {name}"}))
+    found = [run async for page in stored.store.scan(RunFilter(PROJECT)) for run in page]
+
+    await stored.write(*(replace(run, version=run.version + 1, name="again") for run in found))
+
+    (run,) = await stored.listed(where=Compare("prompt_version", Op.EQ, "7"))
+    assert (run["name"], run["prompt"]) == ("again", {"name": "greeting", "version": "7"})
+    whole = await stored.store.get_run(PROJECT, run["run_id"])
+    assert whole is not None
+    assert whole["prompt"] == {"name": "greeting", "version": 7, "template": "Hi {name}"}
 
 
 async def test_groups_sum_by_fact(stored: StoreLedger) -> None:
