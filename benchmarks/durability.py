@@ -24,7 +24,7 @@ import serving
 from payloads import MIXES
 
 AT_LEAST = 0.85
-CONNECTIONS = {512: 16, 1: 64}
+CONNECTIONS = {512: 16, 1: 128}
 """By spans a request."""
 _TURN = {512: {"A": 48, "B": 128, "C": 400, "L": 48}, 1: {"A": 2000, "B": 3000, "C": 4000, "L": 2000}}
 """Requests a turn, by spans a request and mix: many times what is on its way at once."""

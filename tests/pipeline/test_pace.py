@@ -68,6 +68,15 @@ async def test_a_group_as_large_as_those_before_does_not_wait_for_its_time(clock
     assert groups.handed == [3]
 
 
+async def test_a_group_that_is_large_enough_waits_for_no_more(clock: FakeClock) -> None:
+    groups = Groups(clock)
+    await groups.rounds(clock, 100)
+    await groups.add(31)
+    assert groups.handed == []
+    await groups.add(1)
+    assert groups.handed == [32]
+
+
 async def test_senders_that_left_are_waited_for_only_a_while(clock: FakeClock) -> None:
     groups = Groups(clock)
     await groups.rounds(clock, 3)
