@@ -73,7 +73,7 @@ class Holding:
     def crowded(self, size: int) -> bool:
         """Whether so many bytes more would find no room, but soon will: the mapping is at work on what is held, and
         has missed nothing."""
-        return self._bytes > 0 and self._bytes + size > self._max_bytes and not self._let_go and not self.blocked
+        return self._bytes + size > self._max_bytes and self._bytes > 0 and not self._let_go and not self.blocked
 
     @property
     def held_from(self) -> int:

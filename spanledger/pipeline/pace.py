@@ -3,8 +3,8 @@ share one sync.
 
 A sync costs more than everything else that the log does for a small request, so the number of appends that share it
 decides what a request costs. Senders that wait for their answers come back together, a moment after their last sync;
-how many they are is known from the groups before. So a group waits until it is as large as those were, until it is large
-enough, or until its time is over; a sender that is alone waits for nobody.
+how many they are is known from the groups before. So a group waits until it is as large as those were, or large enough,
+or until its time is over; a sender that is alone waits for nobody.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from spanledger.pipeline.clock import Clock, Timer
 _LARGE: Final = 4 * 1024 * 1024
 """Bytes: a group of this size is written without waiting for more, its sync costs less than its bytes."""
 _ENOUGH: Final = 32
-"""Appends: beyond that a sync costs each of them little, and to wait for more would leave the process idle while they are
-synced, for as long as the disk takes and the machine lets the writer's thread wait."""
+"""Appends: beyond that a sync costs each of them little, and to wait for more would leave the process idle while they
+are synced, for as long as the disk takes and the machine lets the writer's thread wait."""
 _REMEMBERED: Final = 8
 """Groups that tell how many senders there are."""
 

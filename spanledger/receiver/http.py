@@ -240,9 +240,13 @@ class HttpServer:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # aiohttp takes any output for a begun response
         content = request.content
-        pace = _Pace(self._settings, request.content_length or 0)
-        received = 0
         try:
+            if content.is_eof():  # a small body comes with its head, and there is nothing to wait for
+                while not content.at_eof():
+                    reader.feed(content.read_nowait())
+                return reader.finish()
+            pace = _Pace(self._settings, request.content_length or 0)
+            received = 0
             async with asyncio.timeout_at(pace.deadline(0)) as patience:
                 while not content.at_eof():
                     data = await content.readany()
