@@ -157,8 +157,8 @@ class Mapper:
         """Records that these items make or change. `now_ns` is when they were received; it only ages the memory."""
         records: list[Record] = []
         touched: dict[str, set[str]] = {}
-        affected_too: set[str] = set()
-        """Traces that others bear on."""
+        affected_too: dict[str, None] = {}
+        """Traces that others bear on. They come last, each once for all that bear on it by then."""
         deployments: dict[int, Deployment] = {}
         told: list[Value] = []
         others, number, size = keep_quiet(self._traces, project_id, items, now_ns, self._limits.max_items_per_trace)
@@ -180,23 +180,23 @@ class Mapper:
                     records.append(metric)
         if told:
             records.extend(self._lunary.add(project_id, told))
-        while touched:
-            trace_id, span_ids = touched.popitem()
+        while touched or affected_too:
+            trace_id, span_ids = touched.popitem() if touched else (next(iter(affected_too)), set())
+            is_affected = trace_id in affected_too
+            affected_too.pop(trace_id, None)
             trace = self._traces[project_id, trace_id]
             if isinstance(trace, QuietTrace):  # forgotten since, and begun anew
                 continue
             trace.touched_ns = max(trace.touched_ns, now_ns)
             changed, affected = self._resolve(
-                project_id, trace_id, trace, span_ids, deployments, is_affected=trace_id in affected_too
+                project_id, trace_id, trace, span_ids, deployments, is_affected=is_affected
             )
-            affected_too.discard(trace_id)
             records.extend(changed)
             if trace.items > self._limits.max_items_per_trace:
                 self._forget((project_id, trace_id), trace)
             for other in affected:
                 if (project_id, other) in self._traces:
-                    touched.setdefault(other, set())
-                    affected_too.add(other)
+                    affected_too[other] = None
         self._evict(now_ns)
         return records
 

@@ -89,6 +89,17 @@ def test_the_order_of_arrival_makes_no_difference() -> None:
     assert last_forward == last_backward
 
 
+def test_a_trace_that_several_traces_of_one_request_bear_on_is_given_once() -> None:
+    mapper = Mapper()
+    mapper.add("default", [chat("a", 1, told=[asks(1, 2)])])
+    answered = [
+        chat("b", 2, asked=[asks(1), answers(1, "22 degrees")]),
+        chat("c", 3, asked=[asks(2), answers(2, "17 degrees")]),
+    ]
+    made = tools(mapper.add("default", answered))
+    assert sorted((tool.trace_id, tool.output) for tool in made) == [("a" * 32, "17 degrees"), ("a" * 32, "22 degrees")]
+
+
 def test_a_trace_with_a_tool_span_is_left_alone() -> None:
     mapper = Mapper()
     mapper.add("default", [chat("a", 1, told=ASKED), tool_span("a", 3)])
