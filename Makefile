@@ -11,12 +11,14 @@ PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 # What a C compiler makes of these is part of the installation.
 COMPILED := $(shell find spanledger -name '*.pyx')
+# So are these, once more.
+MAPPING := $(shell find spanledger/mapping spanledger/model spanledger/compiled -name '*.py')
 # More arguments for the program behind a target: make run ARGS='--config my.yaml', make test ARGS='-k health'.
 ARGS ?=
 # Runs of the ledger that `make bench` asks.
 RUNS ?= 100000
 
-.PHONY: help run test lint format e2e faults browser soak fuzz helm bench clean
+.PHONY: help run test lint format e2e faults browser soak fuzz helm compiled bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -55,14 +57,16 @@ helm: $(VENV)/.installed-dev ## Render the chart, start what it configures, inst
 	@tests/peers/kubernetes/build.sh || echo 'Tests that need what could not be built are skipped.' >&2
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m helm tests/helm $(ARGS)
 
-bench: $(VENV)/.installed-dev ## Measure CPU time per span; ARGS="--json FILE" keeps the figures, "--peers FOLDER" compares (RUNS=1000000: full ledger)
+compiled: $(VENV)/.compiled ## Compile the mapping anew after a change of it; until then its sources run
+
+bench: $(VENV)/.compiled ## Measure CPU time per span; ARGS="--json FILE" keeps the figures, "--peers FOLDER" compares (RUNS=1000000: full ledger)
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 	@$(BIN)/python benchmarks/log.py
 	@$(BIN)/python -m benchmarks.stores
 	@$(BIN)/python -m benchmarks.ledger --runs $(RUNS)
 
 clean: ## Remove the virtual environment and caches, never ./data
-	rm -rf $(VENV) $(COMPILED:.pyx=.*.so) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(COMPILED:.pyx=.*.so) spanledger/compiled/mapping* spanledger/compiled/made_of build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	@for python in $(PYTHONS); do \
@@ -86,4 +90,10 @@ $(VENV)/.installed: pyproject.toml setup.py constraints.txt $(COMPILED) | $(VENV
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo 'Installing what tests and checks need …'
 	@$(PIP) --constraint constraints.txt --editable '.[embedded,fast,postgres]' --group dev
+	@touch $@
+
+# The first installation has compiled what there was then.
+$(VENV)/.compiled: setup.py $(MAPPING) | $(VENV)/.installed-dev
+	@$(BIN)/python -c 'import sys; from spanledger import compiled; sys.exit(not compiled.is_current())' || \
+	    $(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@

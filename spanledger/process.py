@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from signal import SIGHUP, SIGINT, SIGTERM
 from typing import Any, Final
 
+from spanledger import compiled
 from spanledger.config import Config
 from spanledger.errors import SpanledgerError
 from spanledger.receiver.wire import COMPILED
@@ -69,6 +70,8 @@ async def serve(
     ready(service.endpoints())
     if not COMPILED:
         logger.warning("spanledger was installed without a C compiler: spans are decoded the slow way")
+    if not compiled.in_use():
+        logger.warning("spans are mapped the slow way: %s", compiled.why_not())
     watching = asyncio.create_task(watch(reloading, config.reload, changed.set)) if reloading is not None else None
     while True:
         failure = service.pipeline.failure

@@ -15,11 +15,12 @@ ROOT = Path(spanledger.__file__).parent
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
+    "compiled": set(),
     "_version": set(),
     "tracing": set(),
     "settings": {"errors"},
     "clients": {"errors", "settings"},
-    "mapping": {"model", "errors"},
+    "mapping": {"model", "errors", "compiled"},
     "access": {"errors", "settings"},
     "processors": {"model", "errors", "settings", "receiver.wire"},
     "receiver": {"clients", "model", "errors", "settings", "access", "tracing", "_version"},

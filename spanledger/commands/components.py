@@ -18,12 +18,18 @@ def components() -> None:
     """
     import yaml
 
+    from spanledger import compiled
     from spanledger.config.components import Kind
     from spanledger.config.registry import COMPONENTS
     from spanledger.receiver.wire import COMPILED
 
-    decoder = "compiled" if COMPILED else "plain"
-    listed: dict[str, Any] = {"buildinfo": {"command": "spanledger", "version": __version__, "decoder": decoder}}
+    built = {
+        "command": "spanledger",
+        "version": __version__,
+        "decoder": "compiled" if COMPILED else "plain",
+        "mapping": "compiled" if compiled.in_use() else "plain",
+    }
+    listed: dict[str, Any] = {"buildinfo": built}
     for kind in Kind:
         listed[kind] = [
             {"name": component.type, "signals": [str(s) for s in component.signals], "summary": component.summary}

@@ -3,6 +3,10 @@
 `KEYS` is the key table that decoders need; `Mapper` turns decoded items into records.
 """
 
+from spanledger import compiled
+
+__path__ = compiled.ahead_of(__name__, __path__)
+
 from spanledger.mapping.capture import CapturePolicy
 from spanledger.mapping.dialects import DIALECTS, KEYS
 from spanledger.mapping.mapper import Mapper, MemoryLimits

@@ -138,14 +138,14 @@ def _response_id(body: dict[str, Any]) -> str | None:
         found = text(body.get(key))
         if found is not None:
             return found
-    found = body.get("id")
-    if not isinstance(found, str) or not found:
+    own: Value = body.get("id")
+    if not isinstance(own, str) or not own:
         return None
-    if found.startswith(("chatcmpl", "msg_", "resp_", "cmpl-", "gen-")):
-        return found
-    if found.startswith(("run-", "run_", "lc_run-")) or isinstance(body.get("lc"), int):
+    if own.startswith(("chatcmpl", "msg_", "resp_", "cmpl-", "gen-")):
+        return own
+    if own.startswith(("run-", "run_", "lc_run-")) or isinstance(body.get("lc"), int):
         return None
-    return found if _RESPONSE_MARKS & body.keys() and "role" not in body else None
+    return own if "role" not in body and not _RESPONSE_MARKS.isdisjoint(body) else None
 
 
 def read_counters(document: dict[str, Any]) -> dict[str, int]:

@@ -97,7 +97,7 @@ def context_of(span: Facts) -> Context:
         for key, value in document.items():
             if key not in _NO_METADATA:
                 _note(context.metadata, key, value)
-    for key in _WHO & context.metadata.keys():
+    for key in [name for name in context.metadata if name in _WHO]:
         held = context.metadata[key]
         if held in (context.user_id, context.session_id):
             del context.metadata[key]
@@ -157,7 +157,7 @@ def _without_secrets(key: str, value: Value) -> Value:
     if isinstance(value, str) and low.endswith("_ref") and "://" in value:
         return value.partition("?")[0]  # where contents were uploaded to; a signature may stand in the query
     if isinstance(value, dict):
-        return {inner: _without_secrets(inner, held) for inner, held in value.items()}
+        return {inner: _without_secrets(str(inner), held) for inner, held in value.items()}
     return value
 
 

@@ -59,6 +59,7 @@ class _Node:
         "is_cut", "is_run", "last_answer", "outer", "parent", "root", "run", "settings", "span_id", "stating",
         "whole_below",
     )  # fmt: skip
+    __deletable__ = ("billed_calls", "children", "root", "stating")  # compiled classes ask for it
 
     def __init__(self, span_id: str, draft: Draft) -> None:
         self.span_id = span_id

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from spanledger import compiled
 from spanledger._version import __version__
 from spanledger.receiver.wire import COMPILED
 from tests.cli.conftest import Run
@@ -61,8 +62,12 @@ def test_print_config_masks_secrets_in_json_too(run: Run) -> None:
 
 def test_components_are_listed_as_yaml(run: Run) -> None:
     listed = yaml.safe_load(run("components").output)
-    decoder = "compiled" if COMPILED else "plain"
-    assert listed["buildinfo"] == {"command": "spanledger", "version": __version__, "decoder": decoder}
+    assert listed["buildinfo"] == {
+        "command": "spanledger",
+        "version": __version__,
+        "decoder": "compiled" if COMPILED else "plain",
+        "mapping": "compiled" if compiled.in_use() else "plain",
+    }
     assert {
         kind: [c["name"] for c in listed[kind]] for kind in ("receivers", "processors", "exporters", "extensions")
     } == {

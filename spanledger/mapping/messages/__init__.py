@@ -16,6 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from spanledger import compiled
+
+__path__ = compiled.ahead_of(__name__, __path__)
+
 from spanledger.mapping.messages import detect, events, indexed, tools, vercel
 from spanledger.mapping.messages.events import Direction
 from spanledger.mapping.messages.jsontext import parse_json, plain, repair_json

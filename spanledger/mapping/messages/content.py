@@ -119,7 +119,9 @@ def _read_packed(reader: Reader, content: Value, parts: list[Part]) -> bool:
     if not isinstance(content, str) or not content.startswith('[{"type"'):
         return False
     packed = json_content(content)
-    if not isinstance(packed, list) or not all(isinstance(item.get("type"), str) for item in packed):
+    if not isinstance(packed, list) or not all(
+        isinstance(item, dict) and isinstance(item.get("type"), str) for item in packed
+    ):
         return False
     for item in packed:
         if not isinstance(item.get("content"), str):
