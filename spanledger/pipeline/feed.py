@@ -19,7 +19,7 @@ from spanledger.pipeline.intake import Holding
 from spanledger.pipeline.log_limit import LogLimit
 from spanledger.pipeline.mapping_counts import MappingCounts
 from spanledger.pipeline.roads import Roads
-from spanledger.pipeline.safe_mapper import SafeMapper
+from spanledger.pipeline.safe_mapper import Mapped, SafeMapper
 from spanledger.tracing import Tracer
 
 logger = logging.getLogger(__name__)
@@ -184,11 +184,10 @@ class Feed:
         project_id, signal, body = entry.project_id, entry.signal, entry.body
         size = len(body)
         began = time.perf_counter()
-        with self._tracer.of_entry("mapping", seq, body) as span:
+        if self._tracer.active:
+            mapped = await self._traced(entry, items, seq, received_ns)
+        else:
             mapped = await self._beside(size, self._mapper.add, project_id, items, received_ns)
-            span.set(signal=signal.value, items=len(items), records=len(mapped.records), seq=seq)
-            for _, reason in mapped.unmappable:
-                span.fail(reason)
         self._counts.note(mapped.records, time.perf_counter() - began)
         if mapped.unmappable:
             letters = [
@@ -197,12 +196,19 @@ class Feed:
             ]
             await self._log.bury(letters, self._clock)
             self._counts.unmappable += len(letters)
+        quiet = self._tracer.is_own(body)
         for delivery in self._deliveries:
-            delivery.offer(
-                seq, received_ns, mapped.records, size, signal=signal, items=len(items), quiet=self._tracer.is_own(body)
-            )
+            delivery.offer(seq, received_ns, mapped.records, size, signal=signal, items=len(items), quiet=quiet)
         self.position = seq
         await self._yield(size)
+
+    async def _traced(self, entry: Received | Entry, items: Sequence[Item], seq: int, received_ns: int) -> Mapped:
+        with self._tracer.of_entry("mapping", seq, entry.body) as span:
+            mapped = await self._beside(len(entry.body), self._mapper.add, entry.project_id, items, received_ns)
+            span.set(signal=entry.signal.value, items=len(items), records=len(mapped.records), seq=seq)
+            for _, reason in mapped.unmappable:
+                span.fail(reason)
+        return mapped
 
     def _items(self, entry: Entry) -> tuple[Sequence[Item], list[DeadLetter]]:
         """The items of an entry again. Those refused were refused to the sender then."""

@@ -83,7 +83,8 @@ class Exports:
         in `traffic`. Raises `PayloadError` when nothing in it can be used, and what the intake raises."""
         received_ns = time.time_ns()
         size = len(body)
-        self._tracer.pass_over(body)
+        if self._tracer.active:
+            self._tracer.pass_over(body)
         if not self._turnstile.pass_at_once(size):
             await self._turnstile.wait(size)
         try:
@@ -97,7 +98,8 @@ class Exports:
                     raise
                 sender.charge(len(decoded.items), size)
             traffic.accept(signal, sender.project_id, len(decoded.items), len(decoded.rejected), size)
-            current_span().set(accepted_items=len(decoded.items), rejected_items=len(decoded.rejected), bytes=size)
+            if self._tracer.active:
+                current_span().set(accepted_items=len(decoded.items), rejected_items=len(decoded.rejected), bytes=size)
         finally:
             self._turnstile.leave(size)
         if not decoded.rejected:

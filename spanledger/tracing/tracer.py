@@ -30,22 +30,21 @@ class Tracer:
     another, are passed over on their whole road."""
 
     def __init__(self) -> None:
+        self.active = False
+        """Whether anybody wants spans. Asked where even a call would cost a request something."""
         self._sink: Callable[[Span], None] | None = None
         self._sampler = Sampler()
         self._propagators: Sequence[Propagator] = ()
         self._origins: OrderedDict[int, SpanContext] = OrderedDict()
 
-    @property
-    def active(self) -> bool:
-        """Whether anybody wants spans."""
-        return self._sink is not None
-
     def use(self, sink: Callable[[Span], None], sampler: Sampler, propagators: Sequence[Propagator]) -> None:
         """From here on ended spans go to `sink`."""
         self._sink, self._sampler, self._propagators = sink, sampler, tuple(propagators)
+        self.active = True
 
     def rest(self) -> None:
         """Nobody wants spans from here on."""
+        self.active = False
         self._sink = None
         self._origins.clear()
 
@@ -92,7 +91,7 @@ class Tracer:
 
     def is_own(self, body: bytes) -> bool:
         """Whether a request holds spans of a spanledger about itself."""
-        return self._sink is not None and _MARK in body
+        return self.active and _MARK in body
 
     def pass_over(self, body: bytes) -> None:
         """Drop the current span where a request `is_own`."""

@@ -64,6 +64,7 @@ class SpanQueue:
         self._waiting: deque[Span] = deque()
         self._some = asyncio.Event()
         self._due = asyncio.Event()
+        self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
         self.dropped = 0
@@ -85,32 +86,35 @@ class SpanQueue:
             self._due.set()
 
     async def stop(self) -> None:
-        """Send what waits as long as that works."""
+        """Send what waits as long as that works. What is on its way is not cut off: it would be sent twice."""
         if self._task is None:
             return
-        self._task.cancel()
+        self._ending.set()
+        self._some.set()
+        self._due.set()
+        _, late = await asyncio.wait([self._task], timeout=_LAST_SECONDS)
+        for task in late:
+            task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_SECONDS):
-                while self._waiting and await self._send():
-                    pass
         await self._client.close()
 
     async def _run(self) -> None:
         delay = self._settings.schedule_delay / 1000
         while True:
             await self._some.wait()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(delay):
-                    await self._due.wait()
+            await _wait(self._due, delay)
             self._due.clear()
             while self._waiting and await self._send():
-                if len(self._waiting) < self._settings.max_export_batch_size:
+                if len(self._waiting) < self._settings.max_export_batch_size and not self._ending.is_set():
                     break
+            if self._ending.is_set():
+                return
             if not self._waiting:
                 self._some.clear()
             if self._failing:  # a full queue must not make it try again at once
-                await asyncio.sleep(max(delay, _RETRY_SECONDS))
+                await _wait(self._ending, max(delay, _RETRY_SECONDS))
+            if self._ending.is_set():
+                self._due.set()
 
     async def _send(self) -> bool:
         """Send the next spans; whether it worked. What may go through later stays."""
@@ -137,3 +141,10 @@ class SpanQueue:
     def _let_go(self, count: int) -> None:
         for _ in range(count):
             self._waiting.popleft()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """For an event, at most so long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
