@@ -43,7 +43,7 @@ cdef extern from "Python.h":
     int PyUnicode_KIND(object text)  # bytes of a character
     object object_new "PyBaseObject_Type.tp_new"(type kind, tuple arguments, PyObject* keywords)
     int PyObject_SetAttr(object target, object name, object value) except -1
-    object PyObject_GenericGetDict(object target, void* context)
+    int PyObject_GenericSetDict(object target, object value, void* context) except -1
 
 
 class Irregular(Exception):
@@ -844,7 +844,10 @@ cdef class Decoder:
                 held.value = <PyObject*>members
             (<dict>held.value)[key.member] = value
             return 0
-        if value is None or (type(value) in (str, list, dict) and not value):
+        if value is None:
+            return 0
+        # Not `in`, which asks the types whether they are equal.
+        if (type(value) is str or type(value) is list or type(value) is dict) and not value:
             return 0
         if key.absent is not None and (value in <frozenset>key.absent if type(value) is str else is_absent(value, key.absent)):
             self.rest[key.text] = value
@@ -868,7 +871,9 @@ cdef class Decoder:
         if not self.facts_in_dict:
             return PyObject_SetAttr(span, name, value)
         if self.facts is None:
-            self.facts = PyObject_GenericGetDict(span, NULL)
+            # A new one: the own one shares its keys with all spans, and is copied as soon as one differs.
+            self.facts = {}
+            PyObject_GenericSetDict(span, self.facts, NULL)
         self.facts[name] = value
         return 0
 
