@@ -33,7 +33,7 @@ receivers:
       grpc: {{endpoint: "127.0.0.1:{grpc}"}}
       http: {{endpoint: "127.0.0.1:{http}"}}
 exporters:
-  clickhouse: {{endpoint: "chdb:///{data}/clickhouse"}}
+  {exporter}
 extensions:
   file_storage: {{directory: "{data}/log"}}
   api: {{endpoint: "127.0.0.1:{api}"}}
@@ -41,16 +41,18 @@ extensions:
 service:
   extensions: [file_storage, api, health_check]
   pipelines:
-    traces: {{receivers: [otlp], exporters: [clickhouse]}}
-    logs: {{receivers: [otlp], exporters: [clickhouse]}}
-    metrics: {{receivers: [otlp], exporters: [clickhouse]}}
+    traces: {{receivers: [otlp], exporters: [{store}]}}
+    logs: {{receivers: [otlp], exporters: [{store}]}}
+    metrics: {{receivers: [otlp], exporters: [{store}]}}
 """
 
 
 class Ledger:
     """One spanledger: its process, which may be killed and started again, and its addresses, which stay."""
 
-    def __init__(self, folder: Path, http: aiohttp.ClientSession) -> None:
+    def __init__(self, folder: Path, http: aiohttp.ClientSession, exporter: str | None = None) -> None:
+        """`exporter`: the store, as a line of the configuration; its own embedded one when left out."""
+        exporter = exporter or f'clickhouse: {{endpoint: "chdb:///{folder}/clickhouse"}}'
         grpc_port, http_port, api_port, self._health_port = _free_ports(4)
         self.grpc = f"http://127.0.0.1:{grpc_port}"
         self.http = f"http://127.0.0.1:{http_port}"
@@ -62,7 +64,15 @@ class Ledger:
         self._markers = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._config.write_text(
-            _CONFIG.format(grpc=grpc_port, http=http_port, api=api_port, health=self._health_port, data=folder)
+            _CONFIG.format(
+                grpc=grpc_port,
+                http=http_port,
+                api=api_port,
+                health=self._health_port,
+                data=folder,
+                exporter=exporter,
+                store=exporter.partition(":")[0],
+            )
         )
 
     async def start(self) -> None:
@@ -70,7 +80,7 @@ class Ledger:
         command = (sys.executable, "-m", "spanledger", "serve", "--config", str(self._config))
         with self._output.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
-        await self._until(self._is_ready, "spanledger is ready")
+        await self.until(self._is_ready, "spanledger is ready")
 
     async def kill(self) -> None:
         """kill -9."""
@@ -99,7 +109,7 @@ class Ledger:
         """Return when everything acknowledged until now can be read. Entries are written in the order in which they
         were acknowledged, so a span sent now is the last one to appear."""
         self._markers += 1
-        trace_id = f"e2e0{self._markers:028x}"
+        trace_id = f"e2e{self._health_port:05x}{self._markers:024x}"  # of no other ledger on the same store
         body = _marker(trace_id).SerializeToString()
         headers = {"Content-Type": "application/x-protobuf"}
         async with self._session.post(f"{self.http}/v1/traces", data=body, headers=headers) as response:
@@ -108,7 +118,7 @@ class Ledger:
         async def arrived() -> bool:
             return bool(await self._list(trace=trace_id))
 
-        await self._until(arrived, f"the marker {trace_id} is stored")
+        await self.until(arrived, f"the marker {trace_id} is stored")
 
     async def runs(self) -> list[Run]:
         """Every run in full, oldest first, without the markers."""
@@ -130,6 +140,24 @@ class Ledger:
             written=totals["cache_write_tokens"] or 0,
         )
         return counted, Decimal(totals["cost"])
+
+    async def ingest(self, *events: Mapping[str, Any]) -> None:
+        """Send events as Lunary's SDKs do."""
+        headers = {"Authorization": "Bearer any"}
+        async with self._session.post(
+            f"{self.api}/v1/runs/ingest", json={"events": events}, headers=headers
+        ) as response:
+            answer = await response.json()
+        assert [result["success"] for result in answer["results"]] == [True] * len(events), answer
+
+    async def run(self, run_id: str) -> Run | None:
+        """A run in full; None as long as it is not there."""
+        async with self._session.get(f"{self.api}/v1/runs/{run_id}") as response:
+            return await response.json() if response.status == 200 else None
+
+    async def usage(self, **filters: str) -> Any:
+        """What `/v1/runs/usage` says."""
+        return await self._get("/v1/runs/usage", filters)
 
     async def _list(self, **filters: str) -> list[Run]:
         runs: list[Run] = []
@@ -154,7 +182,8 @@ class Ledger:
         except aiohttp.ClientConnectionError:
             return False
 
-    async def _until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
+    async def until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Return when a condition holds; fail with `what` when it never does."""
         deadline = time.monotonic() + _DEADLINE
         while not await condition():
             assert time.monotonic() < deadline, f"not within {_DEADLINE:.0f} s: {what}\n{self._tail()}"
@@ -169,11 +198,11 @@ class Ledger:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Ledger]:
-    """A ready spanledger that keeps everything below `folder`, stopped at the end."""
+async def running(folder: Path, exporter: str | None = None) -> AsyncIterator[Ledger]:
+    """A ready spanledger that keeps everything below `folder`, or in the store of `exporter`, stopped at the end."""
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        ledger = Ledger(folder, session)
+        ledger = Ledger(folder, session, exporter)
         stack.push_async_callback(ledger.stop)
         await ledger.start()
         yield ledger

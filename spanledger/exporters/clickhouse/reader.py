@@ -86,7 +86,9 @@ class ClickHouseStore:
         before = after or Cursor(FAR_FUTURE if filter_.started_to is None else filter_.started_to - 1, _BEHIND_ALL_IDS)
         newest = min(before.started_at, time.time_ns())
         found: list[Row] = []
-        for low in (*(max(newest - width, oldest) for width in _WINDOWS), oldest):
+        # Of a user, a session or a trace there are few, and indexes to find them by.
+        windows = () if filter_.users or filter_.sessions or filter_.trace_id else _WINDOWS
+        for low in (*(max(newest - width, oldest) for width in windows), oldest):
             while len(found) < wanted and before.started_at >= low:
                 ids, before = await self._candidates(filter_, low, before, wanted)
                 found += await self._winners(filter_, ids)

@@ -148,6 +148,14 @@ def deletions() -> Iterator[str]:
     yield f"CREATE INDEX {DELETIONS}_ix1 ON {{schema}}.{DELETIONS} (deleted_at)"
 
 
+def lists() -> Iterator[str]:
+    """Indexes of runs for lists that are asked for often: the dearest, and errors, which are few."""
+    yield (
+        "CREATE INDEX runs_ix6 ON {schema}.runs USING btree (project_id, cost DESC NULLS LAST) WHERE cost IS NOT NULL"
+    )
+    yield "CREATE INDEX runs_ix7 ON {schema}.runs USING btree (project_id, started_at, run_id) WHERE status = 'error'"
+
+
 def views() -> Iterator[str]:
     """Statements for the views that people and dashboards read."""
     measures = ",\n  ".join(f"sum({name}) AS {name}" for name in (*USAGE_COUNTS, *USAGE_SUMS))

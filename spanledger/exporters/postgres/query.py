@@ -76,7 +76,9 @@ def conditions(schema: str, filter_: RunFilter, statement: Statement) -> list[st
         ("status", filter_.statuses, False),
         ("name", filter_.names, False),
     ):
-        if values:
+        if column == "status" and tuple(values) == ("error",):
+            found.append("status = 'error'")  # as in the condition of the index: the planner compares no parameter
+        elif values:
             found.append(_one_of(column, values, statement, indexed=indexed))
     if filter_.tags:
         found.append(f"tags && {statement.value(list(filter_.tags), 'text[]')}")
@@ -153,11 +155,18 @@ _SORTS: Final = {
 
 
 def in_order(
-    schema: str, filter_: RunFilter, sort: Sort | ScoreSort, descending: bool, limit: int, offset: int
+    schema: str,
+    filter_: RunFilter,
+    sort: Sort | ScoreSort,
+    descending: bool,
+    limit: int,
+    offset: int,
+    *,
+    known: bool = False,
 ) -> Statement:
-    """Summaries in any order."""
+    """Summaries in any order; `known`: only of runs whose cost is, which have an index."""
     statement = Statement()
-    where = _where(schema, filter_, statement)
+    where = _where(schema, filter_, statement) + (" AND cost IS NOT NULL" if known else "")
     source, way = f"{identifier(schema)}.runs", "DESC" if descending else "ASC"
     if isinstance(sort, Sort):
         place = _SORTS[sort]
@@ -237,6 +246,17 @@ GROUP_SORTS: Final = {
     GroupSort.COST: "sum_cost",
     GroupSort.KEY: "key",
 }
+
+
+def newest_keys(schema: str, filter_: RunFilter, by: By, limit: int) -> Statement:
+    """(key, start) of the newest runs that have the fact."""
+    statement = Statement()
+    where, key = _where(schema, filter_, statement), GROUPED_BY.get(by, str(by))
+    statement.sql = (
+        f"SELECT {key}, started_at FROM {identifier(schema)}.runs WHERE {where} AND {key} <> '' "
+        f"ORDER BY started_at DESC LIMIT {statement.value(limit, 'bigint')}"
+    )
+    return statement
 
 
 def groups(schema: str, filter_: RunFilter, grouping: Grouping) -> Statement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -23,11 +24,14 @@ from spanledger.exporters.postgres.settings import PostgresSettings
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
 from spanledger.exporters.store import (
     DEFAULT_PAGE,
+    MAX_PAGE,
     MAX_TRACE,
     SCAN_PAGE,
+    By,
     Cursor,
     Group,
     Grouping,
+    GroupSort,
     Page,
     RunFilter,
     RunJson,
@@ -47,6 +51,9 @@ _WORK_MEM: Final = "64MB"
 _EMPTY: Final[dict[str, Any]] = {"params": {}, "attributes": {}, "warnings": []}
 
 
+_PEOPLE: Final = (By.USER, By.SESSION)
+_NEWEST: Final = 5_000
+"""Runs among which those of a first page of users or sessions are looked for."""
 EXACT_UNTIL: Final = 50_000
 
 
@@ -95,6 +102,10 @@ class PostgresStore:
         offset: int = 0,
     ) -> list[RunJson]:
         """See `RunStore.sorted_runs`."""
+        if sort is Sort.COST and descending:
+            rows = await self._rows(query.in_order(self._schema, filter_, sort, True, limit, offset, known=True))
+            if len(rows) == limit:
+                return [_summary(row) for row in rows]
         rows = await self._rows(query.in_order(self._schema, filter_, sort, descending, limit, offset))
         return [_summary(row) for row in rows]
 
@@ -102,6 +113,15 @@ class PostgresStore:
         """See `RunStore.groups`."""
         if query_hours.groups_answers(filter_, grouping) and await self._summed(filter_, latency=grouping.latency):
             return await self._groups_of_hours(filter_, grouping)
+        if narrow := await self._newest(filter_, grouping):
+            filter_ = narrow
+        elif grouping.latency and grouping.by in _PEOPLE and grouping.bucket_ns is None and grouping.limit <= MAX_PAGE:
+            # Quantiles of every one of thousands take far longer than their sums: which ones are wanted comes first.
+            chosen = await self.groups(filter_, dataclasses.replace(grouping, latency=False))
+            if not chosen:
+                return []
+            filter_ = _of(filter_, grouping.by, [str(group.key) for group in chosen])
+            grouping = dataclasses.replace(grouping, offset=0, after=None)
         return [group_of(grouping, row) for row in await self._rows(query.groups(self._schema, filter_, grouping))]
 
     async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
@@ -161,6 +181,28 @@ class PostgresStore:
         ((stale, runs),) = await self._rows(query_hours.state(self._schema, filter_))
         return int(stale) <= query_hours.MANY_STALE and (not latency or int(runs) > self._exact_until)
 
+    async def _newest(self, filter_: RunFilter, grouping: Grouping) -> RunFilter | None:
+        """The runs of those users or sessions alone that a first page shows, newest first: they stand in the newest
+        runs. None when it shows something else, or they do not."""
+        if (
+            grouping.by not in _PEOPLE
+            or (grouping.sort, grouping.descending, grouping.offset) != (GroupSort.LAST, True, 0)
+            or (grouping.bucket_ns, grouping.after, grouping.contains) != (None, None, None)
+            or grouping.limit > MAX_PAGE
+            or filter_.where is not None
+        ):
+            return None
+        rows = await self._rows(query.newest_keys(self._schema, filter_, grouping.by, _NEWEST))
+        if len(rows) < _NEWEST:
+            return None
+        # Of those that start with the last one there may be more.
+        keys = list(dict.fromkeys(key for key, at in rows if at > rows[-1][1]))
+        last = {row[0]: row[1] for row in reversed(rows)}
+        if len(keys) < grouping.limit:
+            return None
+        oldest = last[keys[grouping.limit - 1]]
+        return _of(filter_, grouping.by, [key for key in keys if last[key] >= oldest])
+
     async def _groups_of_hours(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
         rows = await self._rows(query_hours.groups(self._schema, filter_, grouping))
         if not grouping.latency or not rows:
@@ -185,6 +227,13 @@ class PostgresStore:
             raise RuntimeError("the store is not started")
         async with self._pool.connection("query") as connection:
             return [tuple(row) for row in await connection.fetch(statement.sql, *map(_valid, statement.values))]
+
+
+def _of(filter_: RunFilter, by: By, keys: Sequence[str]) -> RunFilter:
+    """The runs of some users or sessions alone, which the filter lets through."""
+    if by is By.USER:
+        return dataclasses.replace(filter_, users=tuple(keys))
+    return dataclasses.replace(filter_, sessions=tuple(keys))
 
 
 def _valid(value: Any) -> Any:
