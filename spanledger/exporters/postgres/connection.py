@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
@@ -23,9 +23,11 @@ Connection: TypeAlias = Any  # asyncpg has no types
 class Pool:
     """A few connections to one database, opened when they are needed. Raises `StoreError` and its kinds."""
 
-    def __init__(self, settings: PostgresSettings, *, size: int, timeout: float, work_mem: str | None = None) -> None:
-        """`timeout` bounds each statement, in seconds; `work_mem` is Postgres' setting, where its own does not do."""
-        self._work_mem = work_mem
+    def __init__(
+        self, settings: PostgresSettings, *, size: int, timeout: float, tuning: Mapping[str, str] | None = None
+    ) -> None:
+        """`timeout` bounds each statement, in seconds; `tuning`: settings of Postgres, where its own do not do."""
+        self._tuning = dict(tuning or {})
         self.settings = settings
         self._size = size
         self._timeout = timeout
@@ -104,7 +106,7 @@ class Pool:
                 # Plans are made for a few rows by key; compiling them costs more than running them.
                 "jit": "off",
                 "timezone": "UTC",
-                **({"work_mem": self._work_mem} if self._work_mem else {}),
+                **self._tuning,
             },
         }
 
