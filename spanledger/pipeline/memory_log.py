@@ -19,7 +19,7 @@ from spanledger.pipeline.waiting_age import WaitingAge
 
 logger = logging.getLogger(__name__)
 
-_TRIM_ENTRIES, _TRIM_BYTES = 1000, 4 * 1024 * 1024
+_TRIM_ENTRIES, _TRIM_BYTES = 1000, 1024 * 1024
 """Trim when the slowest cursor went this far, or so much came in, since the last time: each trim walks the warm-up."""
 
 

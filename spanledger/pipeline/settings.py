@@ -69,7 +69,7 @@ class MemoryLogSettings(LogSettings):
 
     max_bytes: int = Field(default=256 * _MIB, ge=1)
     """Bytes of all entries kept. Delivered entries kept for the warm-up go first when room is needed."""
-    warm_up: WarmUpSettings = WarmUpSettings(max_bytes=8 * _MIB)
+    warm_up: WarmUpSettings = WarmUpSettings(max_bytes=4 * _MIB)
     """Delivered entries that are kept for the mapping's memory: for an exporter that fell behind, as after a restart
     there are none."""
 
@@ -152,7 +152,7 @@ class PipelineSettings(Settings):
     """The log on disk, for `durability: durable`."""
     memory: MemoryLogSettings = MemoryLogSettings()
     """The log in memory, for `durability: memory`."""
-    handoff_bytes: int = Field(default=8 * _MIB, ge=0)
+    handoff_bytes: int = Field(default=4 * _MIB, ge=0)
     """Bytes of request bodies whose decoded items wait in memory for the mapping (decoded, they take several times as
     much). Beyond it the mapping reads them from the log and decodes them again."""
     start_timeout: Duration = Field(default=5.0, ge=0)

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 _LARGE_BODY: Final = 512 * 1024
 """Bytes from which a body is decoded beside the event loop: about 10 ms of work (37 µs for a span of 2 KB)."""
-_DECODED_AT_ONCE: Final = 16 << 20
+_DECODED_AT_ONCE: Final = 8 << 20
 """Bytes of bodies that are decoded and not yet in the log."""
 _MESSAGE_AT_MOST: Final = 4096
 _ALL_ACCEPTED: Final = {Encoding.PROTOBUF: b"", Encoding.JSON: b"{}"}

@@ -146,13 +146,13 @@ def test_retries_are_set_at_the_exporter() -> None:
 
 def test_the_memory_limiter_bounds_what_waits() -> None:
     config = configured(
-        "processors.memory_limiter={limit_mib: 80, spike_limit_mib: 16}",
+        "processors.memory_limiter={limit_mib: 24, spike_limit_mib: 8}",
         "service.pipelines.traces.processors=[memory_limiter]",
     )
     mebibyte = 1 << 20
-    assert memory_limit(config) == 64 * mebibyte
-    assert pipeline_settings(config).handoff_bytes == 8 * mebibyte
-    assert delivery_settings(config)[CLICKHOUSE].buffer_bytes == 32 * mebibyte
+    assert memory_limit(config) == 16 * mebibyte
+    assert pipeline_settings(config).handoff_bytes == 2 * mebibyte
+    assert delivery_settings(config)[CLICKHOUSE].buffer_bytes == 8 * mebibyte
 
 
 def test_a_memory_limiter_raises_no_bound() -> None:
