@@ -20,12 +20,13 @@ from spanledger.config.pipeline import pipeline_settings, signals_of_exporter
 from spanledger.config.registry import COMPONENTS
 from spanledger.config.rules import used
 from spanledger.config.ways import roads_of
-from spanledger.errors import ConfigError, LogError, Overloaded
+from spanledger.errors import ConfigError, LogError, Overloaded, PayloadError
 from spanledger.exporters.base import Exporter
 from spanledger.exporters.raw import RawExporter
 from spanledger.exporters.select import Select
+from spanledger.forks import forks_of
 from spanledger.mapping import KEYS, Mapper
-from spanledger.model.received import Encoding, Received, Signal, Telemetry
+from spanledger.model.received import Encoding, Intake, Received, Signal, Telemetry
 from spanledger.model.records import Record
 from spanledger.pipeline import DurableLog, FileStorageSettings
 from spanledger.pipeline.batch import RECORDS, newest_versions, token_of
@@ -41,6 +42,7 @@ from spanledger.pipeline.dead_letters import (
 )
 from spanledger.pipeline.deletions import erase_deleted
 from spanledger.pipeline.letter_box import LetterBox
+from spanledger.processors.intake import ProcessingIntake
 from spanledger.service import decode_body, event_loop, parse_protobuf, to_protobuf
 
 _PAGE: Final = 500
@@ -116,6 +118,7 @@ class _Post:
         self._exporters: dict[str, Exporter] = {}
         self._raw: dict[str, RawExporter] = {}
         self._log: DurableLog | None = None
+        self._intake: ProcessingIntake | None = None
         self._ids = {str(id_): id_ for id_ in used(config, Kind.EXPORTERS)}
         self._roads = roads_of(config, COMPONENTS)
         self._receivers = {str(id_) for id_ in used(config, Kind.RECEIVERS)}
@@ -188,20 +191,36 @@ class _Post:
                 continue
             try:
                 kinds = Signal(signal), Encoding(encoding)
-                decode_body(*kinds, letter.content)
+                items = decode_body(*kinds, letter.content).items
             except Exception as error:
                 self._outcome.fail(describe(error))
                 continue
             road = self._road(letter)
             if road is None:
                 continue
-            log = await self._opened_log()
+            received = Received(letter.project_id, *kinds, letter.content, items, time.time_ns(), road=road)
             try:
-                await log.append(Received(letter.project_id, *kinds, letter.content, (), time.time_ns(), road=road))
+                await self._into_log(received, letter.source)
             except Overloaded as error:
                 raise LogError(str(error)) from error
+            except PayloadError as error:  # a processor gave it up
+                self._outcome.fail(describe(error))
+                continue
             done.append(stored.id)
         return done
+
+    async def _into_log(self, received: Received, source: str) -> None:
+        """What never came further than its receiver goes through the processors of its pipelines first."""
+        log = await self._opened_log()
+        if source not in self._receivers:
+            await log.append(received)
+            return
+        if self._intake is None:
+            forks = forks_of(self._config, COMPONENTS)
+            self._intake = ProcessingIntake(_LogAlone(log), forks, decode_body)
+            self._stack.callback(self._intake.close)
+        received.receiver = source
+        await self._intake.accept(received)
 
     def _road(self, letter: DeadLetter) -> str | None:
         """Where a body goes on: the pipelines that it was processed for, as far as they are there again, and no other
@@ -300,6 +319,21 @@ class _Post:
             await self._log.open()
             self._stack.push_async_callback(self._log.close)
         return self._log
+
+
+class _LogAlone(Intake):
+    """A log that no pipeline reads yet."""
+
+    def __init__(self, log: DurableLog) -> None:
+        self._log = log
+
+    def check_room(self, size: int | None) -> None:
+        """As the log."""
+        self._log.check_room(size)
+
+    async def accept(self, received: Received) -> int:
+        """As the log's `append`."""
+        return await self._log.append(received)
 
 
 def _new_exporter(config: Config, id_: ComponentId) -> Exporter:

@@ -199,6 +199,20 @@ def test_bodies_go_to_the_pipelines_that_they_were_processed_for(
     assert roads_in(log) == ([] if goes_to is None else [goes_to])
 
 
+def test_what_came_no_further_than_its_receiver_goes_through_the_processors(run: RunCommand, log: Path) -> None:
+    body = span_body("00f067aa0ba902b7", "gpt-4o")
+    log_with(log, letters=[letter_of_entry("otlp", "acme", 0, "traces/json", body, "could not be read", name="a")])
+    processors = (
+        *("--set", "processors.attributes.actions=[{key: user.id, action: delete}]"),
+        *("--set", "service.pipelines.traces.processors=[attributes]"),
+    )
+    shown = run("queue", "replay", "--dead", *OPTIONS, *processors)
+    assert shown.output == "delivered 1, failed again 0, left alone 0\n"
+    (entry,) = map(json.loads, run("queue", "cat", "--json", *OPTIONS).output.splitlines())
+    assert entry["items"][0]["span_id"] == "00f067aa0ba902b7"
+    assert "ada" not in json.dumps(entry)
+
+
 def test_items_stay_while_the_pipelines_that_they_were_processed_for_are_gone(run: RunCommand, log: Path) -> None:
     items = decode_body(Signal.TRACES, Encoding.JSON, span_body("00f067aa0ba902b7", "gpt-4o")).items
     log_with(log, letters=[letter_of_item("acme", 1, 0, items[0], "the mapping broke", road="traces/gone")])
