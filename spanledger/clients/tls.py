@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ssl
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from spanledger.errors import ConfigError
-from spanledger.settings import Secret, Settings
+from spanledger.settings import Duration, Secret, Settings
 
 _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -88,6 +90,46 @@ class ClientTlsSettings(Settings):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+class ReloadedTlsSettings(ClientTlsSettings):
+    """Client side of TLS, whose files may become others."""
+
+    reload_interval: Annotated[Duration, Field(ge=0)] = 0.0
+    """How often files are looked at again; connections that stand go on. 0 = never."""
+
+    def watched(self) -> Watched:
+        """Whether they became others, from now on."""
+        return Watched([path for path in (self.ca_file, self.cert_file, self.key_file) if path], self.reload_interval)
+
+
+class Watched:
+    """Looks at files, no more often than every so many seconds."""
+
+    def __init__(self, files: Sequence[Path], interval: float) -> None:
+        """`interval` 0: never."""
+        self._files = files if interval else ()
+        self._interval = interval
+        self._look_at = time.monotonic() + interval
+        self._seen = self._states()
+
+    def changed(self) -> bool:
+        """Whether one is another than when they were last looked at. One that is missing is being replaced."""
+        if not self._files or time.monotonic() < self._look_at:
+            return False
+        self._look_at = time.monotonic() + self._interval
+        before, found = self._seen, self._states()
+        if found is None or found == before:
+            return False
+        self._seen = found
+        return True
+
+    def _states(self) -> list[tuple[int, int, int]] | None:
+        try:
+            found = [path.stat() for path in self._files]
+        except OSError:
+            return None
+        return [(one.st_mtime_ns, one.st_size, one.st_ino) for one in found]
 
 
 def _pem(file: Path | None, text: str | None) -> bytes | None:

@@ -339,7 +339,7 @@ def test_headers_may_be_a_list() -> None:
             {"endpoint": "http://gateway", "compression": "snappy", "compression_params": {"level": 1}},
             "no level",
         ),
-        (OtlpHttpSettings, {"endpoint": "http://gateway", "tls": {"reload_interval": "1h"}}, "reload_interval"),
+        (OtlpHttpSettings, {"endpoint": "http://gateway", "tls": {"cipher_suites": ["A"]}}, "cipher_suites"),
         (OtlpSettings, {"endpoint": "gateway:4317", "tls": {"cert_file": "a.pem"}}, "certificate and its key"),
     ],
 )
@@ -416,6 +416,33 @@ async def test_the_systems_authorities_may_be_trusted_beside_its_own(tmp_path: P
     known = ClientTlsSettings.model_validate(tls).ca() or b""
     system = ssl.create_default_context().get_ca_certs(binary_form=True)
     assert known.count(b"BEGIN CERTIFICATE") == 1 + len(system)
+
+
+@both
+async def test_certificates_that_are_renewed_are_read_again(tmp_path: Path, protocol: str) -> None:
+    authority, stranger = Authority(tmp_path), Authority(tmp_path, "stranger")
+    memory = Memory()
+    served: dict[str, Any] = {protocol: {"tls": authority.issue()}}
+    receiver = OtlpReceiver(settings(**served), TABLE, memory)
+    await receiver.start()
+    address = receiver.grpc_address if protocol == "grpc" else receiver.http_address
+    keys = {
+        "endpoint": f"https://localhost:{str(address).rpartition(':')[2]}",
+        "tls": {"ca_file": str(stranger.file), "reload_interval": "1ms"},
+    }
+    exporter: OtlpExporter | OtlpHttpExporter
+    if protocol == "grpc":
+        exporter = OtlpExporter(OtlpSettings.model_validate(keys), Signal.TRACES)
+    else:
+        exporter = OtlpHttpExporter(OtlpHttpSettings.model_validate(keys), Signal.TRACES)
+    await exporter.start()
+    assert (await exporter.write([traces("a")], "")).retry is not None
+    authority.file.replace(stranger.file)
+    while await exporter.write([traces("b")], "") != WRITTEN:
+        pass
+    await exporter.close()
+    await receiver.stop(0)
+    assert memory.names == ["b"]
 
 
 def test_compressions_that_grpc_does_not_have_are_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any, Final
@@ -10,6 +11,7 @@ import grpc
 import grpc.aio
 
 from spanledger._version import __version__
+from spanledger.errors import ConfigError
 from spanledger.exporters.base import WRITTEN, WriteResult
 from spanledger.exporters.messages import merged, refused_items
 from spanledger.exporters.otlp.answers import of_grpc
@@ -30,6 +32,8 @@ _COMPRESSIONS: Final = {
     "deflate": grpc.Compression.Deflate,
 }
 _RESPONSE_AT_MOST: Final = 4 << 20
+_LAST_REQUESTS: Final = 60.0
+"""Seconds for requests on a channel that another one follows, where they have no limit of their own."""
 
 
 class OtlpExporter(RawExporter):
@@ -43,6 +47,8 @@ class OtlpExporter(RawExporter):
         self._signal = signal
         self._channel: Any = None  # stubs demand serialisers, grpc does not: bytes are sent as they are
         self._export: Any = None
+        self._certificates = settings.tls.watched()
+        self._closing: set[asyncio.Task[None]] = set()
         self._metadata = tuple(
             (name.lower(), value.get_secret_value()) for name, value in sorted(settings.headers.items())
         )
@@ -65,6 +71,8 @@ class OtlpExporter(RawExporter):
 
     async def write(self, batch: Sequence[Telemetry], token: str) -> WriteResult:
         """Send the bodies as one request."""
+        if self._certificates.changed():
+            await self._renew()
         call = self._export(
             merged(one.body for one in batch), timeout=self._settings.timeout or None, metadata=self._sent()
         )
@@ -79,8 +87,24 @@ class OtlpExporter(RawExporter):
             logger.warning("%s refused %d of the %s of a request: %s", self.name, count, self._signal, why[:300])
         return WRITTEN
 
+    async def _renew(self) -> None:
+        """Another channel, with the certificates as they are now. The one before ends with its last request."""
+        before = self._channel
+        try:
+            await self.start()
+        except ConfigError as error:
+            logger.error("%s: changed certificates are not used: %s", self.name, error)
+            return
+        logger.info("%s: certificates are read again", self.name)
+        task = asyncio.create_task(before.close(self._settings.timeout or _LAST_REQUESTS))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
     async def close(self) -> None:
         """Close the channel."""
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
         if self._channel is not None:
             await self._channel.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -44,6 +45,9 @@ class OtlpHttpExporter(RawExporter):
         self._settings = settings
         self._signal = signal
         self._session: aiohttp.ClientSession | None = None
+        self._writing: Counter[aiohttp.ClientSession] = Counter()
+        """Requests on their way through each session."""
+        self._certificates = settings.tls.watched()
         params = settings.compression_params
         self._compress = compressor(settings.compression, params.level if params is not None else 0)
         self._headers = {
@@ -73,9 +77,34 @@ class OtlpHttpExporter(RawExporter):
 
     async def write(self, batch: Sequence[Telemetry], token: str) -> WriteResult:
         """Send the bodies as one request."""
+        if self._certificates.changed():
+            await self._renew()
         session = self._session
         if session is None:
             raise RuntimeError("the exporter is not started")
+        self._writing[session] += 1
+        try:
+            return await self._send(session, batch)
+        finally:
+            self._writing[session] -= 1
+            if not self._writing[session]:
+                del self._writing[session]
+                if session is not self._session:
+                    await session.close()
+
+    async def _renew(self) -> None:
+        """Another session, with the certificates as they are now. The one before ends with its last request."""
+        before = self._session
+        try:
+            await self.start()
+        except ConfigError as error:
+            logger.error("%s: changed certificates are not used: %s", self.name, error)
+            return
+        logger.info("%s: certificates are read again", self.name)
+        if before is not None and before not in self._writing:
+            await before.close()
+
+    async def _send(self, session: aiohttp.ClientSession, batch: Sequence[Telemetry]) -> WriteResult:
         body = merged(one.body for one in batch)
         try:
             body = self._encoded(body) if len(body) < _LARGE else await asyncio.to_thread(self._encoded, body)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from spanledger.clients.auth import ClientAuthSettings
-from spanledger.clients.tls import ClientTlsSettings
+from spanledger.clients.tls import ReloadedTlsSettings
 from spanledger.model.received import Signal
 from spanledger.settings import Duration, Secret, Settings
 
@@ -69,7 +69,7 @@ class OtlpSettings(Settings):
     """Sent with every request; values are secrets."""
     auth: ClientAuthSettings | None = None
     """Sends credentials of an extension, too."""
-    tls: ClientTlsSettings = ClientTlsSettings()
+    tls: ReloadedTlsSettings = ReloadedTlsSettings()
     """TLS is used unless `insecure` or the endpoint says otherwise."""
     timeout: Annotated[Duration, Field(ge=0)] = 5.0
     """For one attempt. 0 = no limit."""
@@ -149,7 +149,7 @@ class OtlpHttpSettings(Settings):
     """Sent with every request; values are secrets."""
     auth: ClientAuthSettings | None = None
     """Sends credentials of an extension, too."""
-    tls: ClientTlsSettings = ClientTlsSettings()
+    tls: ReloadedTlsSettings = ReloadedTlsSettings()
     """For https endpoints."""
     cookies: CookieSettings | None = None
     """Cookies of the destination; without, none are kept."""
