@@ -48,6 +48,9 @@ CASES = (
     Case(spans=10, target="durable log"),
     Case(spans=1, target="durable log"),
     Case(target="embedded ClickHouse"),
+    Case(target=serving.EMPTY),
+    Case(spans=10, target=serving.EMPTY),
+    Case(spans=1, target=serving.EMPTY),
 )
 OURS = "spanledger"
 BESIDE_PEERS = (Case(target=serving.SINK), Case(spans=10, target=serving.SINK), Case(spans=1, target=serving.SINK))
@@ -84,7 +87,7 @@ def measure_cases(names: list[str], sent: int, rounds: int) -> Iterator[dict[str
     resident: dict[str, list[float]] = {}
     for _ in range(rounds):
         for target in dict.fromkeys(case.target for case in CASES):
-            with serving.spanledger(target) as subject:
+            with serving.empty() if target == serving.EMPTY else serving.spanledger(target) as subject:
                 _warm(subject)
                 for case in (case for case in CASES if case.target == target):
                     for name in names:

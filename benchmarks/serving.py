@@ -35,6 +35,7 @@ _TO_NOWHERE = (
     *(f"service.pipelines.{s}.exporters=[debug]" for s in ("traces", "logs", "metrics")),
 )
 SINK = "ClickHouse sink"
+EMPTY = "gRPC alone"
 TARGETS = {
     "memory log": (*_TO_NOWHERE, "service.extensions=[health_check]"),
     "durable log": (*_TO_NOWHERE, "service.extensions=[file_storage, health_check]"),
@@ -84,6 +85,19 @@ class Subject:
     http: str
     is_done: Callable[[], bool]
     """Whether everything that was acknowledged is delivered."""
+
+
+@contextmanager
+def empty() -> Iterator[Subject]:
+    """`empty.py`, which is done with everything at once."""
+    command = [sys.executable, str(Path(__file__).parent / "empty.py")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield Subject(process.pid, process.stdout.readline().strip(), "", lambda: True)
+    finally:
+        process.terminate()
+        process.wait()
 
 
 @contextmanager
