@@ -32,9 +32,10 @@ from spanledger.tracing import Tracer
 logger = logging.getLogger(__name__)
 
 _CURSOR_RETRY_INTERVAL: Final = 1.0
-_CURSOR_PAUSE, _CURSOR_PAUSE_AT_MOST = 20, 1.0
+_CURSOR_PAUSE, _CURSOR_PAUSE_AT_LEAST, _CURSOR_PAUSE_AT_MOST = 20, 0.01, 1.0
 """Noting the cursors syncs a file, so it is followed by a pause of so many times what it took, and of so many seconds
-at most. What was delivered meanwhile is delivered again after a crash, without effect."""
+at least (in memory it takes nothing, and was done for each request) and at most. What was delivered meanwhile is
+delivered again after a crash, without effect."""
 _CLOSE_SECONDS: Final = 5.0
 """How long a write that ignores its cancellation, or an exporter's `close`, may hold up the end."""
 
@@ -310,8 +311,9 @@ class Pipeline:
                 await sleep(self._clock, _CURSOR_RETRY_INTERVAL)
                 self._cursors_moved.set()
             else:
-                pause = min((self._clock.monotonic() - began) * _CURSOR_PAUSE, _CURSOR_PAUSE_AT_MOST)
-                if pause > 0 and not self._waiting:
+                took = self._clock.monotonic() - began
+                pause = min(max(took * _CURSOR_PAUSE, _CURSOR_PAUSE_AT_LEAST), _CURSOR_PAUSE_AT_MOST)
+                if took > 0 and not self._waiting:
                     self._pause = asyncio.Event()
                     await wait(self._pause, pause, self._clock)
 
