@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
-from spanledger.exporters.store import Cursor, RunFilter, Totals
+from spanledger.exporters.store import By, Cursor, Grouping, RunFilter, Totals
 from spanledger.model.records import Run, Usage
 from tests.exporters.records import HOUR, PROJECT, make_run, priced, recent
 from tests.stores.ledger import StoreLedger
@@ -97,6 +99,26 @@ async def test_filters_see_only_the_winning_version(stored: StoreLedger) -> None
 
     assert await stored.listed(users=["ada"]) == []
     assert len(await stored.listed(users=["bob"])) == 1
+
+
+async def test_sums_of_a_user_are_of_the_winning_versions(stored: StoreLedger) -> None:
+    run, gone, moved = (make_run(user_id="ada", session_id="s1", version=1) for _ in range(3))
+    await stored.write(run, gone, moved)
+
+    await stored.write(
+        replace(run, user_id="bob", version=2),
+        replace(gone, withdrawn=True, version=2),
+        replace(moved, started_at=moved.started_at - 30 * 24 * HOUR, version=2),
+    )
+
+    async def runs(users: Sequence[str] = (), sessions: Sequence[str] = (), started_from: int | None = None) -> int:
+        filter_ = RunFilter(PROJECT, users=users, sessions=sessions, started_from=started_from)
+        return (await stored.store.totals(filter_)).runs
+
+    assert (await runs(["ada"]), await runs(["bob"]), await runs((), ["s1"])) == (1, 1, 2)
+    assert await runs(["ada"], ["s1"], moved.started_at - HOUR) == 0
+    by_user = await stored.store.groups(RunFilter(PROJECT, sessions=("s1",)), Grouping(By.USER))
+    assert [(group.key, group.totals.runs, group.sessions) for group in by_user] == [("ada", 1, 1), ("bob", 1, 1)]
 
 
 async def test_totals_count_billable_runs_and_leave_unknown_unknown(stored: StoreLedger) -> None:

@@ -126,10 +126,25 @@ def _key(filter_: RunFilter, parameters: Parameters) -> str:
     return "project_id = {project:String} AND trace_key IN ('', {trace:String}) AND trace_id = {trace:String}"
 
 
-def _where(database: str, filter_: RunFilter, parameters: Parameters) -> str:
-    """All there is to a filter, for statements that merge at reading."""
+def _merged(database: str, filter_: RunFilter, parameters: Parameters) -> str:
+    """`FROM … WHERE …` of the winning versions that match.
+
+    Of users and sessions the keys are looked up first, in whichever version they stand, and only the rows of these runs
+    are compared. For everything else all versions are merged at reading."""
+    table, key = _table(database, RUNS), _key(filter_, parameters)
     conditions = _conditions(database, filter_, parameters)
-    return f"{_key(filter_, parameters)} AND {_weeks(filter_, parameters)} AND {conditions}"
+    people = [
+        f"{column} IN {{f_{column}:Array(String)}}"
+        for column, values in (("user_id", filter_.users), ("session_id", filter_.sessions))
+        if values
+    ]
+    if not people:
+        return f"FROM {table} FINAL WHERE {key} AND {_weeks(filter_, parameters)} AND {conditions}"
+    keys = f"SELECT trace_key, run_id FROM {table} WHERE {key} AND {' AND '.join(people)}"
+    return (
+        f"FROM (SELECT * FROM {table} WHERE {key} AND (trace_key, run_id) IN ({keys}) "
+        f"ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) WHERE is_deleted = 0 AND {conditions}"
+    )
 
 
 def times(database: str, filter_: RunFilter, low: int, before: Cursor, limit: int) -> Statement:
@@ -270,17 +285,16 @@ def in_order(
 ) -> Statement:
     """Keys of runs in any order."""
     parameters: Parameters = {"limit": limit, "offset": offset}
-    source = f"{_table(database, RUNS)} FINAL"
-    where = _where(database, filter_, parameters)
+    merged = _merged(database, filter_, parameters)
     way, settings = "DESC" if descending else "ASC", dict(_FINAL)
     if isinstance(sort, Sort):
-        found = f"SELECT trace_key, run_id, started_at, {_SORTS[sort]} AS place FROM {source} WHERE {where}"
+        found = f"SELECT trace_key, run_id, started_at, {_SORTS[sort]} AS place {merged}"
     else:
         parameters["score"] = sort.name
         settings["join_use_nulls"] = 1
         found = (
-            f"SELECT trace_key, run_id, started_at, place FROM (SELECT trace_key, run_id, started_at FROM {source} "
-            f"WHERE {where}) AS found LEFT JOIN ({_scored(database)}) AS scored ON scored.id = found.run_id"
+            f"SELECT trace_key, run_id, started_at, place FROM (SELECT trace_key, run_id, started_at {merged}) "
+            f"AS found LEFT JOIN ({_scored(database)}) AS scored ON scored.id = found.run_id"
         )
     return Statement(
         f"SELECT trace_key, toString(run_id) AS id FROM ({found}) "
@@ -356,7 +370,7 @@ def totals(database: str, filter_: RunFilter) -> Statement:
     """Counts and sums."""
     parameters: Parameters = {}
     return Statement(
-        f"SELECT {_MEASURES} FROM {_table(database, RUNS)} FINAL WHERE {_where(database, filter_, parameters)}",
+        f"SELECT {_MEASURES} {_merged(database, filter_, parameters)}",
         parameters,
         _FINAL,
     )
@@ -418,7 +432,7 @@ def groups(database: str, filter_: RunFilter, grouping: Grouping) -> Statement:
         f"SELECT {named} AS key, {bucket} AS bucket, {_MEASURES}, "
         "toUnixTimestamp64Nano(min(started_at)) AS first_at, toUnixTimestamp64Nano(max(started_at)) AS last_at, "
         f"{_PEOPLE if grouping.people else '0 AS users, 0 AS sessions'}"
-        f"{latency} FROM {_table(database, RUNS)} FINAL WHERE {_where(database, filter_, parameters)} "
+        f"{latency} {_merged(database, filter_, parameters)} "
         f"GROUP BY key, bucket HAVING {having} "
         f"ORDER BY bucket, {_GROUP_SORTS[grouping.sort]} {way} NULLS LAST, key {way} "
         "LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
