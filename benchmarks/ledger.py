@@ -35,6 +35,7 @@ from spanledger.exporters.clickhouse.reader import ClickHouseStore
 from spanledger.exporters.postgres import PostgresSettings
 from spanledger.exporters.postgres.connection import Pool
 from spanledger.exporters.postgres.exporter import PostgresExporter
+from spanledger.exporters.postgres.hours import roll_up
 from spanledger.exporters.postgres.reader import PostgresStore
 from spanledger.exporters.postgres.usage import sum_up
 from spanledger.exporters.store import Cursor, RunStore
@@ -175,6 +176,8 @@ async def postgres(rows: int) -> AsyncIterator[Filled]:
             for statement in Copies(rows).postgres(settings.schema_name):
                 await connection.execute(statement)
             while await sum_up(connection, settings.schema_name):
+                pass
+            while await roll_up(connection, settings.schema_name, time.time_ns()):
                 pass
             await connection.execute("VACUUM ANALYZE")
         await store.start()

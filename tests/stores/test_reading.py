@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from spanledger.exporters.store import By, Cursor, Grouping, RunFilter, Totals
+from spanledger.exporters.store import By, Cursor, Grouping, RunFilter, Sort, Totals
 from spanledger.model.records import Run, Usage
 from tests.exporters.records import HOUR, PROJECT, make_run, priced, recent
 from tests.stores.ledger import StoreLedger
@@ -117,6 +117,8 @@ async def test_sums_of_a_user_are_of_the_winning_versions(stored: StoreLedger) -
 
     assert (await runs(["ada"]), await runs(["bob"]), await runs((), ["s1"])) == (1, 1, 2)
     assert await runs(["ada"], ["s1"], moved.started_at - HOUR) == 0
+    oldest = await stored.store.sorted_runs(RunFilter(PROJECT, users=("ada", "bob")), Sort.STARTED, descending=False)
+    assert [each["run_id"] for each in oldest] == [moved.run_id, run.run_id]
     by_user = await stored.store.groups(RunFilter(PROJECT, sessions=("s1",)), Grouping(By.USER))
     assert [(group.key, group.totals.runs, group.sessions) for group in by_user] == [("ada", 1, 1), ("bob", 1, 1)]
 

@@ -142,7 +142,7 @@ def _merged(database: str, filter_: RunFilter, parameters: Parameters) -> str:
         return f"FROM {table} FINAL WHERE {key} AND {_weeks(filter_, parameters)} AND {conditions}"
     keys = f"SELECT trace_key, run_id FROM {table} WHERE {key} AND {' AND '.join(people)}"
     return (
-        f"FROM (SELECT * FROM {table} WHERE {key} AND (trace_key, run_id) IN ({keys}) "
+        f"FROM (SELECT *, trace_key FROM {table} WHERE {key} AND (trace_key, run_id) IN ({keys}) "
         f"ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) WHERE is_deleted = 0 AND {conditions}"
     )
 
