@@ -8,6 +8,7 @@ trace, the span is the run and the record only gives it what it lacks (conventio
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from spanledger.mapping.coerce import flag, number, text
 from spanledger.mapping.dialects import LOG_TABLES
@@ -17,12 +18,16 @@ from spanledger.mapping.facts import Facts
 from spanledger.model.ids import uuid8
 from spanledger.model.span import STATUS_ERROR, LogRecord, Value
 
-_SESSIONS = ("session.id", "conversation.id")
-_TURNS = ("prompt.id", "prompt_id")
-_SHORT_NAMES = (("com.anthropic.claude_code", "claude_code."), ("gemini-cli", "gemini_cli."), ("codex", "codex."))
+_SESSIONS: Final = ("session.id", "conversation.id")
+_TURNS: Final = ("prompt.id", "prompt_id")
+_SHORT_NAMES: Final = (
+    ("com.anthropic.claude_code", "claude_code."),
+    ("gemini-cli", "gemini_cli."),
+    ("codex", "codex."),
+)
 """Scope or service → what its event names begin with where the record leaves it out."""
-_NS_PER_MS = 1_000_000
-_LONGEST_CALL_MS = 24 * 3_600_000
+_NS_PER_MS: Final = 1_000_000
+_LONGEST_CALL_MS: Final = 24 * 3_600_000
 
 
 def span_of(record: LogRecord) -> Facts | None:

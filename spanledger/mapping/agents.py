@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from spanledger.mapping.coerce import number, text
 from spanledger.mapping.facts import Facts
@@ -11,10 +11,10 @@ from spanledger.mapping.messages import parse_json
 from spanledger.mapping.messages.pyrepr import parse_repr
 from spanledger.model.span import Value
 
-_OPAQUE_ID = re.compile(r"(?i)[0-9a-f]{8}[0-9a-f-]{8,}|(asst|agent|proj)_\w+")
-_IN_REPR = re.compile(r"\bcurrent_agent_name='([^'\\]{1,200})'")
-_LONGEST_REPR = 100_000
-_MESSAGES = 50
+_OPAQUE_ID: Final = re.compile(r"(?i)[0-9a-f]{8}[0-9a-f-]{8,}|(asst|agent|proj)_\w+")
+_IN_REPR: Final = re.compile(r"\bcurrent_agent_name='([^'\\]{1,200})'")
+_LONGEST_REPR: Final = 100_000
+_MESSAGES: Final = 50
 
 
 def name_in_id(agent_id: str) -> str | None:

@@ -8,6 +8,7 @@ Strands sends several such records for one call, each with a part of the facts: 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from spanledger.mapping.dialects import KEYS
 from spanledger.mapping.dialects.base import LLM
@@ -17,9 +18,9 @@ from spanledger.mapping.merge import identity_of
 from spanledger.model.ids import uuid8
 from spanledger.model.span import Event
 
-_DETAILS = "gen_ai.client.inference.operation.details"
-_WHOLE = ("gen_ai.usage.input_tokens", "gen_ai.output.messages")
-_MOST = 256
+_DETAILS: Final = "gen_ai.client.inference.operation.details"
+_WHOLE: Final = ("gen_ai.usage.input_tokens", "gen_ai.output.messages")
+_MOST: Final = 256
 """Calls of one span. A turn with more has its last ones told apart."""
 
 

@@ -6,14 +6,14 @@ AI SDK results, Ollama, Cohere.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from spanledger.mapping.coerce import count, text
 from spanledger.mapping.messages.pyrepr import parse_repr
 from spanledger.model.span import Value
 
-_USAGE_KEYS = ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokenUsage")
-_RESPONSE_MARKS = frozenset(
+_USAGE_KEYS: Final = ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokenUsage")
+_RESPONSE_MARKS: Final = frozenset(
     {"choices", "content", "output", "candidates", "object", "usage", "usageMetadata", "usage_metadata", "message"}
 )
 
@@ -52,17 +52,17 @@ COUNTERS: dict[str, str] = {
     "prompt_eval_count": "input", "eval_count": "output",
 }  # fmt: skip
 
-_INPUT_DETAILS = (
+_INPUT_DETAILS: Final = (
     "prompt_tokens_details", "input_tokens_details", "input_token_details", "inputTokenDetails", "promptTokensDetails",
     "inputTokensDetails", "prompt_token_details",
 )  # fmt: skip
-_OUTPUT_DETAILS = (
+_OUTPUT_DETAILS: Final = (
     "completion_tokens_details", "output_tokens_details", "output_token_details", "outputTokenDetails",
     "completionTokensDetails", "outputTokensDetails", "completion_token_details",
 )  # fmt: skip
 
 
-_STATUS = {"completed": "stop", "incomplete": "length", "failed": "error", "cancelled": "error"}
+_STATUS: Final = {"completed": "stop", "incomplete": "length", "failed": "error", "cancelled": "error"}
 
 
 class BodyFacts:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 import msgspec
 
 from spanledger.model.span import Value
 
-_TRUE = frozenset({"true", "1", "yes"})
-_FALSE = frozenset({"false", "0", "no"})
-_MAX_COUNT = 1 << 53
+_TRUE: Final = frozenset({"true", "1", "yes"})
+_FALSE: Final = frozenset({"false", "0", "no"})
+_MAX_COUNT: Final = 1 << 53
 _SMALLEST, _LARGEST = -24, 12
 """Powers of ten of an amount of money. 1e999999999 is a finite Decimal, and writing it out takes a gigabyte."""
 

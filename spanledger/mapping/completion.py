@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from spanledger.mapping.messages.jsontext import dump
 from spanledger.mapping.sizes import size_of
@@ -22,12 +22,12 @@ from spanledger.mapping.turns import Part, Turn, answers, is_empty, turns_of, wi
 from spanledger.model.records import Message, Run
 from spanledger.model.span import Value
 
-MARK = "completed_from_conversation"
-_MAX_RUNS = 50_000
-_MAX_BYTES = 32 * 1024 * 1024
-_MOST_VIEWS = 8
+MARK: Final = "completed_from_conversation"
+_MAX_RUNS: Final = 50_000
+_MAX_BYTES: Final = 32 * 1024 * 1024
+_MOST_VIEWS: Final = 8
 """Model calls remembered for one conversation; what more of them share is a probe or a test, and completes nothing."""
-_MOST_GAPS = 32
+_MOST_GAPS: Final = 32
 """Turns of one request that wait for another trace, the last ones."""
 
 Who = tuple[str | None, str | None, str | None, str | None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from spanledger.mapping import messages as shapes
 from spanledger.mapping.facts import Facts, Group
@@ -18,13 +18,13 @@ from spanledger.mapping.turns import paired, unfolded
 from spanledger.model.records import Message
 from spanledger.model.span import Event, Value
 
-_SYSTEM_MESSAGES = 8
+_SYSTEM_MESSAGES: Final = 8
 """How many system messages are compared with instructions that stand apart: one is usual, a sender can write 10,000."""
 
-_PIECE_KEY = "mlflow.chunk.value"
+_PIECE_KEY: Final = "mlflow.chunk.value"
 """MLflow keeps a streamed answer chunk by chunk in span events; what it puts together itself drops tool calls."""
 
-_INSTRUCTION_KEYS = ("system", "instructions", "systemInstruction", "system_instruction")
+_INSTRUCTION_KEYS: Final = ("system", "instructions", "systemInstruction", "system_instruction")
 
 
 class EventMessages:

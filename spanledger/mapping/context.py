@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -13,27 +14,27 @@ from spanledger.mapping.messages import parse_json, parse_printed
 from spanledger.mapping.params import string_list
 from spanledger.model.span import Resource, Value
 
-_USER_KEYS = (
+_USER_KEYS: Final = (
     "lunary_user_id", "langfuse_user_id", "langfuseUserId", "user_id", "userId", "user.id", "user", "customer_id",
     "customerId", "ls_user_id",
 )  # fmt: skip
-_SESSION_KEYS = (
+_SESSION_KEYS: Final = (
     "lunary_thread_id", "langfuse_session_id", "langfuseSessionId", "session_id", "sessionId", "session.id",
     "thread_id", "threadId", "conversation_id", "conversationId", "chat_id", "chatId",
 )  # fmt: skip
-_WHO = frozenset(_USER_KEYS + _SESSION_KEYS)
-_USER_PROPS_KEYS = ("lunary_user_props", "user_props", "userProps")
-_TAG_KEYS = ("tags", "labels", "langfuse_tags", "lunary_tags")
-_NO_METADATA = frozenset(_TAG_KEYS + _USER_PROPS_KEYS)
-_STATED_BY = (
+_WHO: Final = frozenset(_USER_KEYS + _SESSION_KEYS)
+_USER_PROPS_KEYS: Final = ("lunary_user_props", "user_props", "userProps")
+_TAG_KEYS: Final = ("tags", "labels", "langfuse_tags", "lunary_tags")
+_NO_METADATA: Final = frozenset(_TAG_KEYS + _USER_PROPS_KEYS)
+_STATED_BY: Final = (
     "user_id", "session_id", "user_props", "user", "tags", "meta", "meta_document", "requester_metadata",
 )  # fmt: skip
 """Slots that anything below is read from."""
-_HIDDEN_TAGS = ("seq:step:", "graph:step:", "langsmith:")
-_CHAIN_SESSION = ("resp_",)  # OpenAI response chaining puts the previous response id here: it changes each turn
-_PLACEHOLDERS = frozenset({"", "none", "null", "undefined"})
+_HIDDEN_TAGS: Final = ("seq:step:", "graph:step:", "langsmith:")
+_CHAIN_SESSION: Final = ("resp_",)  # OpenAI response chaining puts the previous response id here: it changes each turn
+_PLACEHOLDERS: Final = frozenset({"", "none", "null", "undefined"})
 
-_KNOWN_NAMESPACES = (
+_KNOWN_NAMESPACES: Final = (
     "gen_ai.", "ai.", "llm.", "http.", "net.", "url.", "server.", "client.", "network.", "rpc.", "db.", "code.",
     "thread.", "process.", "os.", "host.", "telemetry.", "otel.", "aws.", "azure.", "az.", "gcp.", "openai.",
     "anthropic.", "logfire.", "langfuse.", "langsmith.", "lmnr.", "mlflow.", "traceloop.", "mastra.", "haystack.",
@@ -45,16 +46,18 @@ _KNOWN_NAMESPACES = (
     "braintrust.", "wandb.", "weave.", "peer.", "enduser.", "graph.", "agent.", "session.", "vcs.", "sentry.",
     "deployment.",
 )  # fmt: skip
-_SECRET_ENDINGS = ("authorization", "api-key", "api_key", "apikey", "cookie", "set-cookie", "x-goog-api-key")
-_SECRET_IN_TEXT = re.compile(
+_SECRET_ENDINGS: Final = ("authorization", "api-key", "api_key", "apikey", "cookie", "set-cookie", "x-goog-api-key")
+_SECRET_IN_TEXT: Final = re.compile(
     r"""(["'](?:authorization|[a-z-]*api[-_]?key|cookie|set-cookie|x-goog-api-key)["']\s*:\s*["'])([^"']*)(["'])""",
     re.IGNORECASE,
 )
-_LONGEST_METADATA = 512
+_LONGEST_METADATA: Final = 512
 """Characters; longer texts are contents."""
-_LONGEST_KEY = 256
+_LONGEST_KEY: Final = 256
 """Characters of keys that are remembered: they come from outside."""
-_PLAIN_ATTRIBUTES = frozenset({"async", "count", "duration", "retry_attempts", "request", "response", "checkpoint_ns"})
+_PLAIN_ATTRIBUTES: Final = frozenset(
+    {"async", "count", "duration", "retry_attempts", "request", "response", "checkpoint_ns"}
+)
 
 
 class Context:
@@ -129,7 +132,7 @@ def custom_attributes(span: Facts, metadata: dict[str, str]) -> dict[str, Value]
 _OF_USER, _GUARDED = 1, 2
 """The key is in nobody's namespace; its values may hold what nobody may see."""
 _TREATMENTS: dict[str, int] = {}
-_MOST_KEYS = 4096
+_MOST_KEYS: Final = 4096
 
 
 def _treat(key: str) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from spanledger.mapping.completion import Talk
 from spanledger.mapping.draft import TOOL_CLASSES
@@ -27,17 +27,17 @@ from spanledger.model.ids import uuid8
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
-_MAX_CALLS = 10_000
-_MAX_RESULT_BYTES = 32 * 1024 * 1024
-_LONGEST_ID = 512
+_MAX_CALLS: Final = 10_000
+_MAX_RESULT_BYTES: Final = 32 * 1024 * 1024
+_LONGEST_ID: Final = 512
 """Characters; providers' ids have up to 64, and what is remembered by the thousand must be bounded."""
-_MOST_TRACES = 8
+_MOST_TRACES: Final = 8
 """Traces remembered for one call; application, gateway and inference server may each report it in its own."""
-_MOST_GAPS = 32
+_MOST_GAPS: Final = 32
 """Turns of one request that wait for another trace, the last ones."""
-_MOST_WAITING = 256
+_MOST_WAITING: Final = 256
 """Traces that wait for one call."""
-MARK = "derived_from_messages"
+MARK: Final = "derived_from_messages"
 
 Key = tuple[str, str]
 """(project id, tool call id)"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 from spanledger.mapping import messages as shapes
 from spanledger.mapping.coerce import number
@@ -12,8 +13,8 @@ from spanledger.mapping.messages import parse_json
 from spanledger.mapping.plain import plain_input, structured, unwrap_result
 from spanledger.model.span import Event, Value
 
-_QUERY_KEYS = ("query", "input", "question", "text", "query_str", "prompt", "search_query")
-_DOCUMENT_KEYS = (
+_QUERY_KEYS: Final = ("query", "input", "question", "text", "query_str", "prompt", "search_query")
+_DOCUMENT_KEYS: Final = (
     "documents",
     "nodes",
     "results",
@@ -24,13 +25,13 @@ _DOCUMENT_KEYS = (
     "source_documents",
     "retrieved",
 )
-_TEXT_KEYS = (
+_TEXT_KEYS: Final = (
     "input", "texts", "text", "documents", "content", "inputs", "values", "value", "inputText", "contents", "query",
     "parts",
 )  # fmt: skip
 
 
-_PLACE = re.compile(r"Doc (\d{1,5}), Score: ([\d.eE+-]{1,40})")
+_PLACE: Final = re.compile(r"Doc (\d{1,5}), Score: ([\d.eE+-]{1,40})")
 
 
 def embed_texts(span: Facts, request: Value, warnings: list[str]) -> list[str] | None:

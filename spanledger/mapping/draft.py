@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Final
 
 from spanledger.mapping import agents, content, documents, kind, plain
 from spanledger.mapping import messages as shapes
@@ -41,41 +42,41 @@ from spanledger.model.ids import run_id_of_span
 from spanledger.model.records import Cost, Run, RunError
 from spanledger.model.span import SPAN_KINDS, Event, Resource, Value
 
-_MODEL_CALLS = (LLM, EMBED, RERANK)
-_READ_EVENTS = (
+_MODEL_CALLS: Final = (LLM, EMBED, RERANK)
+_READ_EVENTS: Final = (
     "gen_ai.system.", "gen_ai.developer.", "gen_ai.user.", "gen_ai.assistant.", "gen_ai.tool.", "gen_ai.choice",
     "gen_ai.content.", "gen_ai.unknown", "gen_ai.client.inference.", "gen_ai.evaluation",
 )  # fmt: skip
-_OPERATION_SLOTS = ("operation", "kind_vercel", "kind_langfuse", "kind_openinference", "kind_langsmith",
+_OPERATION_SLOTS: Final = ("operation", "kind_vercel", "kind_langfuse", "kind_openinference", "kind_langsmith",
                     "kind_mastra", "kind_genkit", "kind_openllmetry", "llm_request_type")  # fmt: skip
-_AGENT_SLOTS = (
+_AGENT_SLOTS: Final = (
     ("id", "agent_id"), ("name", "agent_name"), ("description", "agent_description"), ("version", "agent_version"),
 )  # fmt: skip
-_PROMPT_SLOTS = ("prompt_name", "prompt_version", "prompt_template", "prompt_variables", "prompt_variable")
-_COST_SLOTS = (
+_PROMPT_SLOTS: Final = ("prompt_name", "prompt_version", "prompt_template", "prompt_variables", "prompt_variable")
+_COST_SLOTS: Final = (
     "cost_billed", "provider_metadata", "cost_total", "cost_document", "cost_input", "cost_output",
 )  # fmt: skip
-_BILLED_BY = ("openrouter", "vercel", "litellm_proxy")
-_NAME_PREFIXES = (
+_BILLED_BY: Final = ("openrouter", "vercel", "litellm_proxy")
+_NAME_PREFIXES: Final = (
     "execute_tool ", "invoke_agent ", "invoke_workflow ", "running tool: ", "agent_run [", "create_agent ",
     "Tool: ", "tools/call ", "anthropic.tool_use ", "retrieval ", "rerank ", "embeddings ", "chat ",
     "langchain4j.aiservices.", "langchain4j.tools.",
 )  # fmt: skip
-_NAME_SUFFIXES = (
+_NAME_SUFFIXES: Final = (
     ".workflow", ".task", ".agent", ".tool", ".chat", ".mcp",
     ".__call__", ".kickoff", "._execute_core",  # the method that OpenInference wrapped, after the name of its object
 )  # fmt: skip
-TOOL_CLASSES = frozenset({"DynamicStructuredTool", "DynamicTool", "StructuredTool", "BaseTool", "FunctionTool"})
+TOOL_CLASSES: Final = frozenset({"DynamicStructuredTool", "DynamicTool", "StructuredTool", "BaseTool", "FunctionTool"})
 """Names of classes that stand where a tool's name belongs."""
-_USELESS_NAMES = frozenset({"", "tool", "agent", "chat", "execute_tool", "invoke_agent"})
+_USELESS_NAMES: Final = frozenset({"", "tool", "agent", "chat", "execute_tool", "invoke_agent"})
 
 
-_MARKERS = {slot: place for place, (slot, _) in reversed([*enumerate(MARKERS)])}
+_MARKERS: Final = {slot: place for place, (slot, _) in reversed([*enumerate(MARKERS)])}
 """Slot → its first place among the markers."""
-_EMBEDDING_MODEL = re.compile(r"(^|[./_-])embed(ding|dings)?([./:_-]|$)")
-_GENKIT_MODELS = ("model", "background-model", "embedder")
+_EMBEDDING_MODEL: Final = re.compile(r"(^|[./_-])embed(ding|dings)?([./:_-]|$)")
+_GENKIT_MODELS: Final = ("model", "background-model", "embedder")
 """Genkit's actions that call a model are named after it: `googleai/gemini-2.5-flash`."""
-_MODEL_IN_NAME = re.compile(r"(chat|text_completion|generate_content|embeddings) (\S+)")
+_MODEL_IN_NAME: Final = re.compile(r"(chat|text_completion|generate_content|embeddings) (\S+)")
 
 
 class Draft:
@@ -115,8 +116,8 @@ class Mute(Draft):
         self.run = self.reported = self.priced = self.told = None
 
 
-_NO_CONTEXT = Context()
-_NO_DEPLOYMENT = Deployment(Resource())
+_NO_CONTEXT: Final = Context()
+_NO_DEPLOYMENT: Final = Deployment(Resource())
 
 
 def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Deployment) -> Draft:

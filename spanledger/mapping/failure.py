@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from spanledger.mapping.coerce import flag, number, text
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json
 from spanledger.model.records import RunError
 from spanledger.model.span import STATUS_ERROR, STATUS_OK, Event, Value
 
-_CANCELLED = (
+_CANCELLED: Final = (
     "CancelledError", "AbortError", "GeneratorExit", "APIUserAbortError", "KeyboardInterrupt", "ResponseAborted",
 )  # fmt: skip
-_INTERRUPTED = ("GraphInterrupt", "CallDeferred", "ApprovalRequired", "GraphBubbleUp", "NodeInterrupt", "ParentCommand")
-_EXCEPTION_EVENTS = ("exception", "gen_ai.client.operation.exception")
-_TELLING = ("error_type", "level", "level_number", "tool_status", "tool_failed", "tool_success", "http_status")
+_INTERRUPTED: Final = (
+    "GraphInterrupt",
+    "CallDeferred",
+    "ApprovalRequired",
+    "GraphBubbleUp",
+    "NodeInterrupt",
+    "ParentCommand",
+)
+_EXCEPTION_EVENTS: Final = ("exception", "gen_ai.client.operation.exception")
+_TELLING: Final = ("error_type", "level", "level_number", "tool_status", "tool_failed", "tool_success", "http_status")
 """Slots that make a failure of what the status of the span does not."""
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from spanledger.mapping import messages as shapes
 from spanledger.mapping.coerce import count, text
@@ -24,17 +24,17 @@ from spanledger.mapping.turns import is_empty, turns_of
 from spanledger.model.records import Message, Run, Usage
 from spanledger.model.span import Value
 
-_MAX_KEYS = 20_000
-_MAX_BYTES = 16 * 1024 * 1024
-_MOST_VIEWS = 8
-_MOST_NODES = 5_000
+_MAX_KEYS: Final = 20_000
+_MAX_BYTES: Final = 16 * 1024 * 1024
+_MOST_VIEWS: Final = 8
+_MOST_NODES: Final = 5_000
 """Values of a state that are looked at."""
-_MOST_ANSWERS = 200
-_CLASSES = frozenset({"ai", "AIMessage", "AIMessageChunk"})
-_INVENTED_ID = re.compile(r"(?:lc_)?run-.*|[0-9a-f]{8}-[0-9a-f-]{27}")
+_MOST_ANSWERS: Final = 200
+_CLASSES: Final = frozenset({"ai", "AIMessage", "AIMessageChunk"})
+_INVENTED_ID: Final = re.compile(r"(?:lc_)?run-.*|[0-9a-f]{8}-[0-9a-f-]{27}")
 """Ids that LangChain makes up for messages."""
-_FINISH = ("finish_reason", "stop_reason", "finishReason", "stopReason", "done_reason")
-_TEXT_PARTS = ("text", "output_text")
+_FINISH: Final = ("finish_reason", "stop_reason", "finishReason", "stopReason", "done_reason")
+_TEXT_PARTS: Final = ("text", "output_text")
 
 Key = tuple[Value, ...]
 LookedAt = tuple[Value, Value, Usage | None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from spanledger.mapping.dialects import KIND_SIGNALS, NAME_RULES, SCOPES
 from spanledger.mapping.dialects.base import (
     AGENT,
@@ -21,22 +23,22 @@ from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json
 from spanledger.model.span import Value
 
-_CACHE_LIMIT = 4096
-_VECTOR_STORES = frozenset(
+_CACHE_LIMIT: Final = 4096
+_VECTOR_STORES: Final = frozenset(
     {"chroma", "chromadb", "pinecone", "qdrant", "weaviate", "milvus", "lancedb", "marqo", "pgvector", "astra"}
 )
-_MANUAL_SPANS = frozenset(
+_MANUAL_SPANS: Final = frozenset(
     {"openlit", "openllmetry", "langfuse", "laminar", "mlflow", "braintrust", "lunary", "logfire"}
 )
 """SDKs whose own tracer users take for spans of their own."""
-_MUTE_FACTS = frozenset(
+_MUTE_FACTS: Final = frozenset(
     {
         "http_route", "http_status", "server_address", "api_base", "vector_db", "db_operation",
         "error_type", "error_message", "error_code", "error_stack",
     }
 )  # fmt: skip
 """Slots that tell of no run, whatever they hold; of databases, those with vectors are looked at."""
-_READ_OPERATIONS = ("query", "search", "select", "get", "retrieve", "similarity")
+_READ_OPERATIONS: Final = ("query", "search", "select", "get", "retrieve", "similarity")
 
 _SIGNALS: dict[str, list[int]] = {}
 """Slot → its places among the signals."""
@@ -159,7 +161,7 @@ def _asks_model(body: Value) -> bool:
     return isinstance(document, dict) and not document.keys().isdisjoint(("model", "modelId", "messages", "contents"))
 
 
-_LONGEST_NAME = 256
+_LONGEST_NAME: Final = 256
 _by_name: dict[tuple[str, str], tuple[str, bool] | None] = {}
 _by_scope: dict[str, tuple[SpanName, ...]] = {}
 

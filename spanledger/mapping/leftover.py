@@ -5,25 +5,27 @@ A slot does not remember under which key its value came, so it goes back under t
 
 from __future__ import annotations
 
+from typing import Final
+
 from spanledger.mapping.dialects import BY_CODE
 from spanledger.mapping.dialects.base import EMBED, LLM, RERANK, TOOL
 from spanledger.mapping.facts import Facts
 from spanledger.model.records import RUN_TYPES, Run
 from spanledger.model.span import Value
 
-_CLUES = (
+_CLUES: Final = (
     "server_address", "api_base", "http_status", "http_route", "request_id", "mcp_method", "vector_db", "db_operation",
     "workflow_name", "step_input", "original_length",
     "eval_assertions",
 )  # fmt: skip
 """Read to find out something else."""
-_OF_CALLS = (
+_OF_CALLS: Final = (
     "temperature", "top_p", "top_k", "max_tokens", "stop", "seed", "frequency_penalty", "presence_penalty",
     "choice_count", "response_format", "encoding_formats", "dimensions", "reasoning_effort", "service_tier",
     "response_service_tier", "response_id", "finish_reasons", "streaming", "ttft_s", "tool_definitions",
 )  # fmt: skip
 """Shown by model calls alone."""
-_OF_TOOLS = ("tool_call_id", "tool_type", "tool_description", "tool_input", "tool_output")
+_OF_TOOLS: Final = ("tool_call_id", "tool_type", "tool_description", "tool_input", "tool_output")
 """Shown by tools alone."""
 
 
@@ -41,7 +43,7 @@ def _canonical() -> dict[str, str]:
     }
 
 
-_KEYS = _canonical()
+_KEYS: Final = _canonical()
 
 
 def _unshown(run_type: str) -> dict[str, str]:
@@ -53,10 +55,10 @@ def _unshown(run_type: str) -> dict[str, str]:
     return {slot: _KEYS[slot] for slot in slots}
 
 
-_UNSHOWN = {run_type: _unshown(run_type) for run_type in RUN_TYPES}
+_UNSHOWN: Final = {run_type: _unshown(run_type) for run_type in RUN_TYPES}
 
 
-_GROUPS = (("evaluations", "evaluations."), ("eval_scores", "gen_ai.eval."))
+_GROUPS: Final = (("evaluations", "evaluations."), ("eval_scores", "gen_ai.eval."))
 """Prefixes below which others may write what is no score."""
 
 

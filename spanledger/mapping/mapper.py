@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -55,7 +56,7 @@ from spanledger.model.received import Encoding, Item
 from spanledger.model.records import Record, Run, Score, Thread
 from spanledger.model.span import Event, LogRecord, MetricPoint, Resource, Value
 
-_BESIDE = 8
+_BESIDE: Final = 8
 """What traces tell each other (results of tools, answers, conversations) takes an eighth of the bound more, each."""
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from typing import Final
 
 from spanledger.mapping.dialects import EVENT_TABLES, KEYS
 from spanledger.mapping.facts import Facts
 from spanledger.model.keys import KeyTable
 from spanledger.model.span import Event, LogRecord, Value
 
-SUPPLEMENTS = frozenset(
+SUPPLEMENTS: Final = frozenset(
     {
         "gen_ai.client.inference.operation.details",
         "gen_ai.content.prompt",
@@ -18,7 +19,7 @@ SUPPLEMENTS = frozenset(
 )
 """Events whose attributes are span attributes that came by another way."""
 
-_FIELDS = ("name", "kind", "start_ns", "end_ns", "status_code", "status_message", "parent_span_id")
+_FIELDS: Final = ("name", "kind", "start_ns", "end_ns", "status_code", "status_message", "parent_span_id")
 
 
 def same_span(first: Facts, second: Facts) -> bool:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from spanledger.mapping.coerce import flag, number, text
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json, parse_printed
 from spanledger.model.span import Value
 
-_NUMBERS = (
+_NUMBERS: Final = (
     "temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty",
     "repetition_penalty", "choice_count", "dimensions",
 )  # fmt: skip
 
-_NAMES = {
+_NAMES: Final = {
     "temperature": "temperature",
     "top_p": "top_p", "topp": "top_p", "p": "top_p",
     "top_k": "top_k", "topk": "top_k", "k": "top_k",
@@ -44,7 +44,7 @@ _NAMES = {
     "max_retries": "max_retries", "maxretries": "max_retries", "max_steps": "max_steps", "maxsteps": "max_steps",
 }  # fmt: skip
 
-_NESTED = (
+_NESTED: Final = (
     "config",
     "generation_config",
     "generationConfig",
@@ -53,11 +53,11 @@ _NESTED = (
     "options",
     "kwargs",
 )
-_NESTED_KEYS = frozenset(_NESTED)
-_BODY_KEYS = ("messages", "input", "contents", "prompt", "model", "modelId")
+_NESTED_KEYS: Final = frozenset(_NESTED)
+_BODY_KEYS: Final = ("messages", "input", "contents", "prompt", "model", "modelId")
 
 
-_LANGCHAIN_PARAMETERS = frozenset({"ls_temperature", "ls_max_tokens", "ls_stop"})
+_LANGCHAIN_PARAMETERS: Final = frozenset({"ls_temperature", "ls_max_tokens", "ls_stop"})
 
 
 def params_of(span: Facts, request: Value) -> dict[str, Value]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
 from spanledger.mapping.coerce import text
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json
 
-_ALIASES = {
+_ALIASES: Final = {
     "openai": "openai", "oai": "openai",
     "azure": "azure.ai.openai", "azureopenai": "azure.ai.openai", "azaiopenai": "azure.ai.openai",
     "azureaiopenai": "azure.ai.openai", "msopenai": "azure.ai.openai",
@@ -41,7 +42,7 @@ _ALIASES = {
     "litellmproxy": "litellm_proxy", "alephalpha": "aleph_alpha",
 }  # fmt: skip
 
-_HOSTS = (
+_HOSTS: Final = (
     (".openai.azure.com", "azure.ai.openai"),
     (".cognitiveservices.azure.com", "azure.ai.openai"),
     (".services.ai.azure.com", "azure.ai.inference"),
@@ -68,7 +69,7 @@ _HOSTS = (
     ("api.cerebras.ai", "cerebras"),
 )
 
-_MODELS = (
+_MODELS: Final = (
     (re.compile(r"(us\.|eu\.|apac\.|jp\.|au\.|global\.|us-gov\.)?(anthropic|amazon|meta|cohere|mistral|ai21)\..+"),
      "aws.bedrock"),
     (re.compile(r"arn:aws[a-z-]*:(bedrock|sagemaker):.*"), "aws.bedrock"),
@@ -83,17 +84,17 @@ _MODELS = (
     (re.compile(r"sonar.*"), "perplexity"),
 )  # fmt: skip
 
-_SLASHLESS = frozenset(
+_SLASHLESS: Final = frozenset(
     {"openai", "anthropic", "azure.ai.openai", "gcp.gemini", "gcp.vertex_ai", "aws.bedrock", "mistral_ai", "cohere",
      "deepseek", "x_ai", "ollama"}
 )  # fmt: skip
 
-_SERVERS = ("vllm", "text_generation_router", "text-generation-inference")
+_SERVERS: Final = ("vllm", "text_generation_router", "text-generation-inference")
 """Scopes of inference servers, which report their own work and name no provider."""
 
-_API_SUFFIX = re.compile(r"\.(chat|responses|completions?|messages|embeddings?|image|generative-ai)$")
-_NOT_LETTERS = re.compile(r"[^a-z0-9]")
-_LONGEST_NAME = 100
+_API_SUFFIX: Final = re.compile(r"\.(chat|responses|completions?|messages|embeddings?|image|generative-ai)$")
+_NOT_LETTERS: Final = re.compile(r"[^a-z0-9]")
+_LONGEST_NAME: Final = 100
 _cache: dict[str, str] = {}
 
 

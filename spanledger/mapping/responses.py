@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 import msgspec
 
 from spanledger.mapping.dialects.base import LLM
 from spanledger.model.records import Run, Usage
 
-MOST_VIEWS = 3
+MOST_VIEWS: Final = 3
 """Application, gateway and inference server. A response id that more spans carry is a placeholder."""
 
-_SHORTEST_ID = 16
+_SHORTEST_ID: Final = 16
 """Ollama draws its ids from chatcmpl-0 to chatcmpl-998; what providers make themselves is 20 characters and longer."""
 
-_MAX_RESPONSES = 50_000
+_MAX_RESPONSES: Final = 50_000
 """About 25 MB when full. Views of one call come within seconds of each other, but for a sender that must try again:
 minutes of a worker's calls, and hours of most applications'."""
 

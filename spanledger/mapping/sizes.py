@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from spanledger.mapping.facts import Facts
 from spanledger.model.records import Run
 
-SIZE_OF_TRACE = 2_000
+SIZE_OF_TRACE: Final = 2_000
 """The books kept of a trace, whatever is in it (measured, and so are the others)."""
-SIZE_OF_QUIET_TRACE = 1_400
+SIZE_OF_QUIET_TRACE: Final = 1_400
 """The same of a trace in which nobody has said anything."""
-_RUN = 3_000
+_RUN: Final = 3_000
 """A run as it was drafted and as it was given. What it holds of messages is counted with its span."""
-_NO_RUN = 500
-_READ = 210
+_NO_RUN: Final = 500
+_READ: Final = 210
 """A dict or a list that is read out of JSON, with its members' places: messages are several times their text."""
-_JSON = ("{", "[", '"', " ", "\n")
+_JSON: Final = ("{", "[", '"', " ", "\n")
 
 
 def size_of_span(span: Facts) -> int:

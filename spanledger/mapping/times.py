@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from spanledger.mapping.coerce import number
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json
 from spanledger.model.span import Event, Value
 
-_FIRST_TOKEN_EVENTS = (
+_FIRST_TOKEN_EVENTS: Final = (
     "First Token Stream Event",
     "ai.stream.firstChunk",
     "gen_ai.content.completion.chunk",
@@ -17,7 +18,7 @@ _FIRST_TOKEN_EVENTS = (
 )
 
 
-_CHUNK_EVENTS = ("mlflow.chunk.item.",)
+_CHUNK_EVENTS: Final = ("mlflow.chunk.item.",)
 
 
 def tells_stream(events: list[Event]) -> bool:

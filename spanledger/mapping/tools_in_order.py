@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Final
 
 from spanledger.mapping.derived import calls_of
 from spanledger.mapping.plain import structured, unwrap_result
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
-MARK = "matched_by_order"
+MARK: Final = "matched_by_order"
 
 
 def match_in_order(runs: Sequence[Run]) -> None:

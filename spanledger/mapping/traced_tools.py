@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Final
 
 from spanledger.mapping.messages.jsontext import dump
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
-_MAX_TOOLS = 10_000
-_MOST_ALIKE = 256
+_MAX_TOOLS: Final = 10_000
+_MOST_ALIKE: Final = 256
 """Spans remembered of one tool with the same arguments."""
-_LONGEST = 4_096
+_LONGEST: Final = 4_096
 """Characters of arguments that are told apart."""
-_SLACK_NS = 2_000_000
+_SLACK_NS: Final = 2_000_000
 """JavaScript reads times in milliseconds."""
 
 Key = tuple[str, str, str]

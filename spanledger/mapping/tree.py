@@ -7,6 +7,7 @@ the same runs. docs/mapping.md explains the billing rules R1 to R7.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -33,14 +34,14 @@ from spanledger.model.ids import run_id_of_span
 from spanledger.model.records import Cost, Run
 from spanledger.model.span import Value
 
-_BILLABLE = (LLM, EMBED, RERANK)
-_THREAD_RUNS = ("start_thread_run", "process_thread_run", "get_thread_run")
-_SERVER = 2
-_COMPLETED = (
+_BILLABLE: Final = (LLM, EMBED, RERANK)
+_THREAD_RUNS: Final = ("start_thread_run", "process_thread_run", "get_thread_run")
+_SERVER: Final = 2
+_COMPLETED: Final = (
     "input", "output", "tools", "params", "response_id", "request_model", "provider", "provider_raw", "finish_reasons",
     "streaming", "ttft_ns",
 )  # fmt: skip
-_CONTEXT = ("user_id", "session_id")
+_CONTEXT: Final = ("user_id", "session_id")
 
 _Settings = tuple[str | None, str | None, str | None, str | None]
 """Environment, release, service name, service version."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from spanledger.mapping.messages.jsontext import dump
 from spanledger.model.records import Message, Run
@@ -17,11 +17,11 @@ from spanledger.model.span import Value
 
 Part = dict[str, Any]
 
-_CALL_PLACEHOLDERS = re.compile(r"(?:\[tool: [^\[\]]+\])+")
-_RESULT_PLACEHOLDERS = re.compile(r"(?:\[tool-result: [^\[\]]+\])+")
-_SAID = {"text": "content", "tool_call_response": "response"}
-_UNSAID = frozenset({"tool_call", "reasoning"})
-_PLACEHOLDER = re.compile(r"\[(?:tool|tool-result): ([^\[\]]+)\]")
+_CALL_PLACEHOLDERS: Final = re.compile(r"(?:\[tool: [^\[\]]+\])+")
+_RESULT_PLACEHOLDERS: Final = re.compile(r"(?:\[tool-result: [^\[\]]+\])+")
+_SAID: Final = {"text": "content", "tool_call_response": "response"}
+_UNSAID: Final = frozenset({"tool_call", "reasoning"})
+_PLACEHOLDER: Final = re.compile(r"\[(?:tool|tool-result): ([^\[\]]+)\]")
 
 
 class Turn:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from spanledger.mapping.dialects.base import LLM
 from spanledger.mapping.responses import is_identity
@@ -20,13 +20,13 @@ from spanledger.mapping.sizes import size_of
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
-_MAX_BUCKETS = 10_000
+_MAX_BUCKETS: Final = 10_000
 """About 6 MB."""
-_MOST_ALIKE = 32
+_MOST_ALIKE: Final = 32
 """Calls of one bucket that are compared; more of them are a load test, not two views of a call."""
 
-_MAX_TOLD_BYTES = 8 * 1024 * 1024
-_TOLD = ("input", "output", "tools", "params", "streaming", "ttft_ns", "response_id", "finish_reasons")
+_MAX_TOLD_BYTES: Final = 8 * 1024 * 1024
+_TOLD: Final = ("input", "output", "tools", "params", "streaming", "ttft_ns", "response_id", "finish_reasons")
 """What the one that bills may lack."""
 
 _Key = tuple[str, str | None, str | None, int, int]

@@ -6,7 +6,7 @@ arithmetic proof, the provider's raw counters where the span carries them, the e
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from spanledger.mapping.bodies import read_counters
 from spanledger.mapping.coerce import count, number, text
@@ -15,9 +15,9 @@ from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json, parse_printed
 from spanledger.model.records import Usage
 
-_EXCLUSIVE_FAMILIES = ("anthropic", "aws.bedrock")
+_EXCLUSIVE_FAMILIES: Final = ("anthropic", "aws.bedrock")
 
-_SLOTS = (
+_SLOTS: Final = (
     ("usage_input", "input"),
     ("usage_output", "output"),
     ("usage_total", "total"),
@@ -32,11 +32,11 @@ _SLOTS = (
     ("usage_input_image", "input_image"),
 )
 
-_MOST_ITERATIONS = 1_000
-_STATED = ("usage_input", "usage_output")
-_TOKEN_KEYS = frozenset(key for key, (slot, _) in KEYS.keys.items() if slot in _STATED)
+_MOST_ITERATIONS: Final = 1_000
+_STATED: Final = ("usage_input", "usage_output")
+_TOKEN_KEYS: Final = frozenset(key for key, (slot, _) in KEYS.keys.items() if slot in _STATED)
 
-_DETAILS = {
+_DETAILS: Final = {
     "cache_read_tokens": "cache_read",
     "cached_tokens": "cache_read",
     "cached_content_tokens": "cache_read",

@@ -8,12 +8,12 @@ as in opentelemetry-proto `trace/v1/trace.proto` and `logs/v1/logs.proto`.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Value: TypeAlias = Any
 """A decoded OTLP AnyValue: None, str, bool, int, float, bytes, list[Value] or dict[str, Value]."""
 
-SPAN_KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
+SPAN_KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUS_UNSET, STATUS_OK, STATUS_ERROR = 0, 1, 2
 
 
@@ -199,5 +199,5 @@ class MetricPoint:
         self.scope = _NO_SCOPE
 
 
-_NO_RESOURCE = Resource()
-_NO_SCOPE = Scope()
+_NO_RESOURCE: Final = Resource()
+_NO_SCOPE: Final = Scope()

@@ -5,20 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from spanledger.model.span import Value
 
-LLM, EMBED, RERANK, RETRIEVER, TOOL = "llm", "embed", "rerank", "retriever", "tool"
-AGENT, CHAIN, GUARDRAIL, EVALUATOR = "agent", "chain", "guardrail", "evaluator"
-PASS = "pass"  # noqa: S105  a verdict, not a secret
+LLM: Final = "llm"
+EMBED: Final = "embed"
+RERANK: Final = "rerank"
+RETRIEVER: Final = "retriever"
+TOOL: Final = "tool"
+AGENT: Final = "agent"
+CHAIN: Final = "chain"
+GUARDRAIL: Final = "guardrail"
+EVALUATOR: Final = "evaluator"
+PASS: Final = "pass"  # noqa: S105  a verdict, not a secret
 """Not a run: its children are handed to its parent, its facts donated to the trace."""
-MERGE = "merge"
+MERGE: Final = "merge"
 """Not a run of its own: its facts fill the gaps of its parent's run."""
-WRAP = "wrap"
+WRAP: Final = "wrap"
 """Not a run of its own: its facts fill the gaps of the model calls right below it."""
-WEAK_CHAIN = "weak chain"
+WEAK_CHAIN: Final = "weak chain"
 """A run only when a run of a stronger kind stands below it."""
-FUNCTION = "function"
+FUNCTION: Final = "function"
 """A function that the application marked: a chain when runs stand below it, else a tool."""
 
 

@@ -103,9 +103,9 @@ _METADATA: Final = frozenset(
 _ABSENT: Final = frozenset(
     {"", "None", "null", "{}", "[]", "[[]]", '""', "N/A", "NOT_FOUND", "<not specified>", "undefined"}
 )
-_OPAQUE = re.compile(r"<[\w.]+ object (?:[\w.<>]+ )?at 0x[0-9a-fA-F]+>")
+_OPAQUE: Final = re.compile(r"<[\w.]+ object (?:[\w.<>]+ )?at 0x[0-9a-fA-F]+>")
 """Python's default repr of an object: what an SDK writes that did not look into a stream (OpenInference for Groq)."""
-_TEXT_LINES = re.compile(r"^(user|assistant|system|tool): ?", re.MULTILINE)
+_TEXT_LINES: Final = re.compile(r"^(user|assistant|system|tool): ?", re.MULTILINE)
 
 
 def plain_input(value: Value) -> Value:

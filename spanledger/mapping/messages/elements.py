@@ -16,8 +16,8 @@ from spanledger.mapping.messages.roles import ASSISTANT, TOOL, USER, known_role
 from spanledger.model.records import Message
 from spanledger.model.span import Value
 
-_PRINTED_CLASS = re.compile(r"(?:ChatMessage|\w{0,32}Message(?:Chunk)?)\(")
-_PRINTED_FIELDS = re.compile(r"content=['\"\[]")
+_PRINTED_CLASS: Final = re.compile(r"(?:ChatMessage|\w{0,32}Message(?:Chunk)?)\(")
+_PRINTED_FIELDS: Final = re.compile(r"content=['\"\[]")
 _INNER: Final = ("message", "delta", "content")
 """Keys of an object that holds the message: choices, streamed choices, Gemini's candidates."""
 _MESSAGE_CLASSES: Final = ("ChatMessage", "Message")

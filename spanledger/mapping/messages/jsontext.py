@@ -20,13 +20,13 @@ MAX_DEPTH: Final = 64
 """Deeper values are passed on as JSON text. Encoders downstream recurse, and nothing real nests half as deep."""
 
 _NOTHING: Final = object()
-_DECODE = msgspec.json.Decoder().decode
+_DECODE: Final = msgspec.json.Decoder().decode
 _CONTAINERS: Final = (dict, list)
 
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_NUMBER = re.compile(r"-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?")
-_SPACE = re.compile(r"[ \t\r\n]*+")
-_BRACKET_OR_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]++|[\]}]++', re.DOTALL)
+_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NUMBER: Final = re.compile(r"-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?")
+_SPACE: Final = re.compile(r"[ \t\r\n]*+")
+_BRACKET_OR_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]++|[\]}]++', re.DOTALL)
 _WORDS: Final[dict[str, Value]] = {
     "true": True,
     "false": False,
@@ -35,12 +35,12 @@ _WORDS: Final[dict[str, Value]] = {
     "Infinity": None,
     "-Infinity": None,
 }
-_CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
-_TAIL = 64
+_CUT_ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
+_TAIL: Final = 64
 """SDKs that cut values may append a mark such as `... (truncated)`; so much rubbish at the end is still a cut."""
 
 
-_BEGINNINGS = frozenset('{["-0123456789tfnNI \t\n\r')
+_BEGINNINGS: Final = frozenset('{["-0123456789tfnNI \t\n\r')
 """First characters of JSON, with the standard library's NaN and Infinity."""
 
 

@@ -55,8 +55,8 @@ _MIME_OF_FORMAT: Final = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _MODALITIES: Final = frozenset({"image", "audio", "video", "document"})
-_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{1,31}:")
-_LANGFUSE = re.compile(r"@@@langfuseMedia:type=([^|@]*)\|id=([^|@]*)\|source=[^@]*@@@")
+_URI: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{1,31}:")
+_LANGFUSE: Final = re.compile(r"@@@langfuseMedia:type=([^|@]*)\|id=([^|@]*)\|source=[^@]*@@@")
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 
 

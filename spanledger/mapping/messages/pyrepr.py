@@ -16,19 +16,19 @@ from spanledger.model.span import Value
 CLASS: Final = "__class__"
 """Key under which the name of a constructor call is kept: `TextBlock(text='x')` → `{"__class__": "TextBlock", …}`."""
 
-_SPACE = re.compile(r"\s*+")
-_STRING = re.compile(
+_SPACE: Final = re.compile(r"\s*+")
+_STRING: Final = re.compile(
     r"(?P<prefix>[bBrRuU]{0,2})(?:'(?P<single>[^'\\]*+(?:\\.[^'\\]*+)*+)'|\"(?P<double>[^\"\\]*+(?:\\.[^\"\\]*+)*+)\")",
     re.DOTALL,
 )
-_NUMBER = re.compile(r"[-+]?(?:\d[\d_]*+(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?")
-_NAME = re.compile(r"[A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)*+")
-_ENUM = re.compile(r"<[\w.]++: (?=['\"\d-])")
-_ANGLE = re.compile(r"<[^<>]*+>")
-_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{1,3}|.)", re.DOTALL)
+_NUMBER: Final = re.compile(r"[-+]?(?:\d[\d_]*+(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?")
+_NAME: Final = re.compile(r"[A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)*+")
+_ENUM: Final = re.compile(r"<[\w.]++: (?=['\"\d-])")
+_ANGLE: Final = re.compile(r"<[^<>]*+>")
+_ESCAPE: Final = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{1,3}|.)", re.DOTALL)
 _SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"', "\n": "", "0": "\0"}
 _WORDS: Final[dict[str, Value]] = {"None": None, "True": True, "False": False, "nan": None, "inf": None}
-_MAX_DIGITS = 400  # int() of more is quadratic
+_MAX_DIGITS: Final = 400  # int() of more is quadratic
 
 
 class _NotRepr(Exception):

@@ -6,12 +6,14 @@ ids of tool calls), but keeps the whole body beside them. Bodies are only read w
 
 from __future__ import annotations
 
+from typing import Final
+
 from spanledger.mapping.messages.reader import Part
 from spanledger.mapping.messages.roles import ASSISTANT
 from spanledger.model.records import Message
 from spanledger.model.span import Value
 
-_REASONING_MARKS = ('"reasoning', '"thinking"', '"thought"')
+_REASONING_MARKS: Final = ('"reasoning', '"thinking"', '"thought"')
 
 
 def lacks(messages: list[Message], body: Value) -> bool:

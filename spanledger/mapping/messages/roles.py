@@ -90,7 +90,7 @@ _FINISH: Final[dict[str, str]] = {
     **dict.fromkeys(("error", "malformed_function_call", "failed", "cancelled"), "error"),
 }
 _NO_REASON: Final = frozenset({"", "none", "null", "n/a", "unknown", "unspecified", "finish_reason_unspecified"})
-_MAX_REASONS = 1024
+_MAX_REASONS: Final = 1024
 
 
 def known_role(value: Value) -> str | None:
