@@ -51,9 +51,15 @@ def test_a_table_is_replicated_on_its_shard_and_whole_under_its_name(table: str)
 def test_a_rebuilt_table_is_made_whole_again_with_its_new_columns() -> None:
     exchange = ALL.index("EXCHANGE TABLES `ledger`.`runs_new_local` AND `ledger`.`runs_local` ON CLUSTER `all`")
 
-    after = ALL[exchange + 1 : exchange + 5]
+    after = ALL[exchange + 1 : exchange + 8]
     assert after[1].startswith("CREATE OR REPLACE TABLE `ledger`.`runs` ON CLUSTER `all` AS `ledger`.`runs_local` ")
-    assert after[2:] == [
+    assert after[2:4] == [
+        "DETACH TABLE `ledger`.`runs_new_local` ON CLUSTER `all` SYNC",
+        "ATTACH TABLE `ledger`.`runs_new_local` ON CLUSTER `all`",
+    ]
+    assert after[4].startswith("INSERT INTO `ledger`.`runs` (")
+    assert " FROM `ledger`.`runs_new` WHERE ingested_at >= now() - toIntervalDay(3) SETTINGS insert_dist" in after[4]
+    assert after[5:] == [
         "DROP TABLE `ledger`.`runs_new_local` ON CLUSTER `all` SYNC",
         "DROP TABLE `ledger`.`runs_new` ON CLUSTER `all` SYNC",
     ]

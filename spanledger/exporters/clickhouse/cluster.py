@@ -19,7 +19,7 @@ from spanledger.exporters.migrations import TABLE as MIGRATIONS_TABLE
 _TABLE: Final = r"\{database\}\.`(?P<name>\w+)`"
 _CREATE: Final = re.compile(rf"CREATE TABLE IF NOT EXISTS {_TABLE} (?P<rest>\(.*)", re.DOTALL)
 _ALTER: Final = re.compile(rf"ALTER TABLE {_TABLE} (?P<rest>.*)", re.DOTALL)
-_PLAIN: Final = re.compile(rf"(?P<verb>TRUNCATE|DROP) TABLE {_TABLE}(?P<rest>.*)")
+_PLAIN: Final = re.compile(rf"(?P<verb>TRUNCATE|DETACH|ATTACH|DROP) TABLE {_TABLE}(?P<rest>.*)")
 _EXCHANGE: Final = re.compile(rf"EXCHANGE TABLES {_TABLE} AND {_TABLE.replace('name', 'other')}")
 _VIEW: Final = re.compile(rf"CREATE OR REPLACE VIEW {_TABLE} (?P<rest>AS .*)", re.DOTALL)
 _CODEC: Final = re.compile(r" CODEC\(ZSTD\(\d+\)\)")

@@ -155,6 +155,11 @@ def add_columns(revision: int) -> list[str]:
     ]
 
 
+BEING_REBUILT: Final = "_new"
+"""What is behind the name of a table that takes another's place; after the exchange, of that other."""
+_NO_LIMITS: Final = "max_partitions_per_insert_block = 0, max_execution_time = 0"
+_REBUILD_DAYS: Final = 3
+"""Days that a rebuild takes at most; a million runs take half a minute."""
 IN_PIECES: Final = (
     ", max_threads = 1, max_insert_threads = 1, max_block_size = 8192, min_insert_block_size_bytes = 67108864, "
     "max_read_buffer_size = 131072, max_compress_block_size = 131072, max_insert_delayed_streams_for_parallel_write = 0"
@@ -163,20 +168,37 @@ IN_PIECES: Final = (
 
 
 def rebuild(table: Table, revision: int, layout: Layout, settings: str = "") -> list[str]:
-    """The table anew in another layout, with the columns of a revision and what it holds. May be stopped anywhere
-    and begun again: until the exchange nothing has happened, after it the same is done once more."""
-    new = f"{table.name}_new"
-    columns = [column.name for column in table.columns if column.since <= revision]
-    names = ", ".join(map(identifier, [*columns, BLANK, DELETED, "ingested_at"]))
+    """The table anew in another layout, with the columns of a revision and what it holds; `catch_up` belongs before the
+    last statement. Until the exchange nothing has happened; behind it, what stands before must not be done again."""
+    new = f"{table.name}{BEING_REBUILT}"
     return [
         create_table(table, revision, layout, new),
         f"TRUNCATE TABLE {{database}}.{identifier(new)}",
-        f"INSERT INTO {{database}}.{identifier(new)} ({names}) SELECT {names} "
-        f"FROM {{database}}.{identifier(table.name)} SETTINGS max_partitions_per_insert_block = 0, "
-        f"max_execution_time = 0{settings}",
+        f"{_copy(table, revision, table.name, new)} SETTINGS {_NO_LIMITS}{settings}",
         f"EXCHANGE TABLES {{database}}.{identifier(new)} AND {{database}}.{identifier(table.name)}",
         f"DROP TABLE {{database}}.{identifier(new)} SYNC",
     ]
+
+
+def catch_up(table: Table, revision: int) -> list[str]:
+    """After the exchange of a rebuild: what replicas of an earlier version wrote into the old table meanwhile comes to
+    the new one. Detaching waits until no insert is at work on the old one any more; attached, it can be read. Rows
+    that are there already are the same version of the same run, and count once."""
+    old = f"{table.name}{BEING_REBUILT}"
+    return [
+        f"DETACH TABLE {{database}}.{identifier(old)} SYNC",
+        f"ATTACH TABLE {{database}}.{identifier(old)}",
+        f"{_copy(table, revision, old, table.name)} WHERE ingested_at >= now() - toIntervalDay({_REBUILD_DAYS}) "
+        f"SETTINGS {_NO_LIMITS}",
+    ]
+
+
+def _copy(table: Table, revision: int, source: str, target: str) -> str:
+    columns = [column.name for column in table.columns if column.since <= revision]
+    names = ", ".join(map(identifier, [*columns, BLANK, DELETED, "ingested_at"]))
+    return (
+        f"INSERT INTO {{database}}.{identifier(target)} ({names}) SELECT {names} FROM {{database}}.{identifier(source)}"
+    )
 
 
 def ttl_expression(table: str, days: int) -> str:

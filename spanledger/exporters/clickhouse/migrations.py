@@ -2,18 +2,20 @@
 
 What a migration does follows from the schema as of its revision, so it stays the same for ever. ClickHouse has no
 transactional DDL: each statement can be repeated, and a migration that stopped half way is run again from its
-beginning.
+beginning, a rebuild that exchanged its tables from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from spanledger.exporters import migrations as common
 from spanledger.exporters.clickhouse import ddl
 from spanledger.exporters.clickhouse.cluster import on_cluster
 from spanledger.exporters.clickhouse.connection import Connection
+from spanledger.exporters.clickhouse.faults import AlreadyThere, SchemaMissing
 from spanledger.exporters.clickhouse.lock import locked
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.clickhouse.tables import Tables, identifier
@@ -24,19 +26,40 @@ from spanledger.exporters.schema import RUNS, TABLES
 FSYNC: Final = "fsync_after_insert = 1, fsync_part_directory = 1"
 
 
+@dataclass(frozen=True, slots=True)
+class Rebuild(Migration):
+    """A migration that puts another table in the place of one. Replicas of the version before write all the while."""
+
+    table: str
+    mark: str
+    """A column that only the new table has: where the table has it, the two were exchanged."""
+    catch_up: tuple[str, ...]
+    """What comes before the last statement. Not part of the checksum: the tables hold the same."""
+
+
 MIGRATIONS: Final[Sequence[Migration]] = (
     Migration(
         1, "create the ledger", tuple(ddl.create_table(table, 1, ddl.FIRST_LAYOUTS[table.name]) for table in TABLES)
     ),
     Migration(2, "keep what a price depends on", tuple(ddl.add_columns(2))),
     # Numbers of migrations and revisions of the schema part here: not every migration adds columns.
-    Migration(3, "take the hour out of the key of runs", tuple(ddl.rebuild(RUNS, 2, ddl.SECOND_LAYOUT))),
+    Rebuild(
+        3,
+        "take the hour out of the key of runs",
+        tuple(ddl.rebuild(RUNS, 2, ddl.SECOND_LAYOUT)),
+        table=RUNS.name,
+        mark="trace_key",
+        catch_up=tuple(ddl.catch_up(RUNS, 2)),
+    ),
     Migration(4, "views for people", tuple(create_view(name) for name in VIEWS)),
     Migration(5, "note what was deleted", (ddl.create_deletions_table(),)),
-    Migration(
+    Rebuild(
         6,
         "find runs by their prompt, and read what lists show in one piece",
         (*ddl.add_columns(3), *ddl.rebuild(RUNS, 3, ddl.LAYOUTS["runs"], ddl.IN_PIECES)),
+        table=RUNS.name,
+        mark="summary",
+        catch_up=tuple(ddl.catch_up(RUNS, 3)),
     ),
 )
 
@@ -48,7 +71,10 @@ def pending(connection: Connection, settings: ClickHouseSettings) -> list[Migrat
 
 def statements(migration: Migration, settings: ClickHouseSettings) -> Iterator[str]:
     """The statements as they will run."""
-    for statement in migration.statements:
+    texts = migration.statements
+    if isinstance(migration, Rebuild):
+        texts = (*texts[:-1], *migration.catch_up, texts[-1])
+    for statement in texts:
         yield from _as_set(statement, settings)
 
 
@@ -77,12 +103,39 @@ def migrate(connection: Connection, settings: ClickHouseSettings) -> list[Migrat
                 for statement in _as_set(ddl.create_migrations_table(), settings):
                     connection.command(statement)
             for migration in todo:
-                for statement in statements(migration, settings):
+                for statement in _left(connection, settings, migration):
                     touch()
                     connection.command(statement)
                 _note(connection, settings, migration)
     _follow_settings(connection, settings)
     return todo
+
+
+def _left(connection: Connection, settings: ClickHouseSettings, migration: Migration) -> list[str]:
+    """What of a migration is to be done: all of it, unless a process died in a rebuild after the exchange. To exchange
+    once more would bring the old table back."""
+    whole = list(statements(migration, settings))
+    if not isinstance(migration, Rebuild) or not _has_column(connection, settings, migration.table, migration.mark):
+        return whole
+    exchange = next(at for at, statement in enumerate(whole) if statement.startswith("EXCHANGE "))
+    attach = next(statement for statement in whole if statement.startswith("ATTACH "))
+    try:
+        connection.command(attach)
+    except AlreadyThere:
+        pass
+    except SchemaMissing:  # gone already
+        return []
+    return whole[exchange + 1 :]
+
+
+def _has_column(connection: Connection, settings: ClickHouseSettings, table: str, column: str) -> bool:
+    part = f"{table}_local" if settings.cluster is not None else table
+    found = connection.query(
+        "SELECT 1 FROM system.columns WHERE database = {database:String} AND table = {table:String} "
+        "AND name = {column:String}",
+        {"database": settings.database, "table": part, "column": column},
+    )
+    return bool(found)
 
 
 def _note(connection: Connection, settings: ClickHouseSettings, migration: Migration) -> None:
