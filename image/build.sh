@@ -4,7 +4,8 @@
 #   image/build.sh TARGET [EXTRA ...]      extras: embedded, fast, kafka, postgres
 #
 # The Dockerfile calls it, and so do the tests. Needs Python 3.11 or newer; with a C compiler the decoder and the mapping
-# are compiled, without one the slow path is installed. The result holds no pip, no caches and nothing that is written at run time.
+# are compiled, without one the slow path is installed. The result holds no pip, no caches and nothing that is written
+# at run time.
 set -eu
 
 target=${1:?usage: image/build.sh TARGET [EXTRA ...]}

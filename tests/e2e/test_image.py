@@ -140,8 +140,10 @@ def test_the_tree_serves_and_stops_without_writing_to_itself(tree: Path, writabl
     assert sorted(str(path) for path in tree.rglob("*")) == before
 
 
-def test_the_decoder_is_compiled(tree: Path) -> None:
-    assert "decoder: compiled" in call(tree, "components").stdout
+def test_the_decoder_and_the_mapping_are_compiled(tree: Path) -> None:
+    told = call(tree, "components").stdout
+    assert "decoder: compiled" in told
+    assert "mapping: compiled" in told
 
 
 def test_nothing_can_be_installed_into_it(tree: Path) -> None:
