@@ -270,11 +270,11 @@ async def test_a_request_that_comes_again_in_whatever_cut_is_there_once(
 async def test_an_answer_that_never_came_doubles_nothing(settings: ClickHouseSettings) -> None:
     batch = [spans(span(1)), spans(span(2))]
     async with writing(settings, Signal.TRACES) as exporter:
-        insert = exporter._thread.connection.insert
-        exporter._thread.connection.insert = _stored_and_lost(insert)  # type: ignore[method-assign]
-        lost = await exporter.write(batch, "")
+        connection = exporter._thread.connection
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(connection, "insert", _stored_and_lost(connection.insert))
+            lost = await exporter.write(batch, "")
         assert lost.retry is not None
-        exporter._thread.connection.insert = insert  # type: ignore[method-assign]
 
         assert await exporter.write(batch, "") == WRITTEN
 
