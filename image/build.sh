@@ -11,8 +11,14 @@ set -eu
 target=${1:?usage: image/build.sh TARGET [EXTRA ...]}
 shift
 extras=$(printf '%s\n' "$@" | paste -s -d , -)
-source=$(cd "$(dirname "$0")/.." && pwd)
+checkout=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-python3}
+
+# Compiled in a copy: builds of one checkout that run at the same time would remove each other's build folder.
+source=$(mktemp -d)
+trap 'rm -rf "$source"' EXIT
+tar -C "$checkout" --exclude='*.so' --exclude=__pycache__ -cf - pyproject.toml setup.py constraints.txt README.md LICENSE \
+    spanledger | tar -C "$source" -xf -
 
 "$python" -m venv --upgrade-deps "$target" >/dev/null
 "$target/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-cache-dir --no-compile \
