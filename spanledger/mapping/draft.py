@@ -22,9 +22,9 @@ from spanledger.mapping.dialects.base import (
     GUARDRAIL,
     LLM,
     MERGE,
-    PASS,
     RERANK,
     RETRIEVER,
+    SKIP,
     TOOL,
     WEAK_CHAIN,
     WRAP,
@@ -89,7 +89,7 @@ class Draft:
     def __init__(self, span: Facts, kind_found: str, context: Context, deployment: Deployment) -> None:
         self.span = span
         self.kind = kind_found
-        """A run type, or PASS, MERGE, WRAP, WEAK_CHAIN, FUNCTION."""
+        """A run type, or SKIP, MERGE, WRAP, WEAK_CHAIN, FUNCTION."""
         self.context = context
         self.deployment = deployment
         self.parent_span_id: str | None = span.parent_span_id
@@ -110,7 +110,7 @@ class Mute(Draft):
     def __init__(self, span: Facts) -> None:
         self.span = span
         self.parent_span_id = span.parent_span_id
-        self.kind = PASS
+        self.kind = SKIP
         self.context = _NO_CONTEXT
         self.deployment = _NO_DEPLOYMENT
         self.run = self.reported = self.priced = self.told = None
@@ -126,12 +126,12 @@ def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Depl
     found = kind.kind_of(span)
     if found == LLM and _embeds(span):
         found = EMBED
-    draft = Draft(span, found if found is not None else PASS, context_of(span), deployment)
+    draft = Draft(span, found if found is not None else SKIP, context_of(span), deployment)
     if span.parent_override is not None:
         override = text(span.parent_override)
         if override is not None:
             draft.parent_span_id = override.replace("-", "")[-16:]
-    if draft.kind not in (PASS, MERGE, WRAP):
+    if draft.kind not in (SKIP, MERGE, WRAP):
         draft.run = _run(project_id, draft, events, deployment)
         if draft.run.type in (AGENT, CHAIN) and mentions_answers(span.raw_input, span.raw_output):
             draft.told = Told(

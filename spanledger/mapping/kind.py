@@ -12,8 +12,8 @@ from spanledger.mapping.dialects.base import (
     FUNCTION,
     LLM,
     MERGE,
-    PASS,
     RETRIEVER,
+    SKIP,
     TOOL,
     WEAK_CHAIN,
     Kinds,
@@ -47,13 +47,13 @@ for _place, (_slot, _) in enumerate(KIND_SIGNALS):
 
 
 def kind_of(span: Facts) -> str | None:
-    """The kind of run (one of the constants of `dialects.base`), PASS or MERGE for noise, None when nothing tells."""
+    """The kind of run (one of the constants of `dialects.base`), SKIP or MERGE for noise, None when nothing tells."""
     named = _kind_by_name(span.scope.name, span.name)
     if named is not None and named[1]:
         return named[0]
     if span.logfire_span_type == "log":
         if span.request_body is None:
-            return PASS
+            return SKIP
         if span.parent_span_id is not None:
             return MERGE  # the late half of a streamed model call; without a parent it stands alone
     facts = vars(span)
@@ -67,7 +67,7 @@ def kind_of(span: Facts) -> str | None:
                     return LLM  # the OpenAI Agents aggregator, where it is the only span with usage
                 if kind == WEAK_CHAIN and (found := _infer(span)) in (LLM, EMBED):
                     return found  # Logfire's spans of clients before they told their operation
-                if kind == PASS and span.operation == "get_thread_run" and span.usage_input is not None:
+                if kind == SKIP and span.operation == "get_thread_run" and span.usage_input is not None:
                     return AGENT  # the poll that saw an Azure agent's run end: its usage stands nowhere else
                 return kind
     if named is not None:
@@ -80,7 +80,7 @@ def kind_of(span: Facts) -> str | None:
 
 def is_mute(span: Facts) -> bool:
     """Whether a span is noise that bears on nothing: no event, no fact but those of HTTP and databases, and a name that
-    stands for no run. Quicker than `kind_of`, whose answer it would be PASS or None."""
+    stands for no run. Quicker than `kind_of`, whose answer it would be SKIP or None."""
     if span.events:
         return False
     facts = vars(span)
@@ -101,7 +101,7 @@ _mute_names: dict[tuple[str, str], bool] = {}
 def _is_mute_name(named: tuple[str, str]) -> bool:
     scope, name = named
     kind = _kind_by_name(scope, name)
-    found = kind[0] == PASS if kind is not None else dialect_of_scope(scope) not in _MANUAL_SPANS
+    found = kind[0] == SKIP if kind is not None else dialect_of_scope(scope) not in _MANUAL_SPANS
     if len(scope) + len(name) <= _LONGEST_NAME:
         if len(_mute_names) >= _CACHE_LIMIT:
             _mute_names.clear()
@@ -149,7 +149,7 @@ def _infer(span: Facts) -> str | None:
         return RETRIEVER
     if span.vector_db is not None and str(span.vector_db).lower() in _VECTOR_STORES:
         done = str(span.db_operation or span.name).lower()
-        return RETRIEVER if any(word in done for word in _READ_OPERATIONS) else PASS
+        return RETRIEVER if any(word in done for word in _READ_OPERATIONS) else SKIP
     if span.workflow_name is not None and span.run_name is not None:
         return CHAIN
     return None

@@ -25,7 +25,7 @@ from spanledger.mapping.completion import Conversations, Talk, fill_results, has
 from spanledger.mapping.context import Deployment, context_of
 from spanledger.mapping.cost import PriceList
 from spanledger.mapping.derived import ToolCalls
-from spanledger.mapping.dialects.base import LLM, MERGE, PASS, WRAP
+from spanledger.mapping.dialects.base import LLM, MERGE, SKIP, WRAP
 from spanledger.mapping.draft import Draft, Mute, draft_of
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.framework_answers import Answers, LookedAt, Told, TraceAnswers
@@ -401,7 +401,7 @@ class Mapper:
         held = trace.drafts.get(span_id)
         draft = draft_of(project_id, whole, plain, _deployment_of(span, deployments))
         self._put_draft(trace, span_id, draft)
-        is_mute = draft.kind == PASS and draft.context.user_id is None and draft.context.session_id is None
+        is_mute = draft.kind == SKIP and draft.context.user_id is None and draft.context.session_id is None
         return not is_mute or held is not None or trace.logs is not None or bool(trace.below.get(span_id))
 
     def _put_draft(self, trace: _Trace, span_id: str, draft: Draft | None) -> None:

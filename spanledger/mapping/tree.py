@@ -21,8 +21,8 @@ from spanledger.mapping.dialects.base import (
     FUNCTION,
     LLM,
     MERGE,
-    PASS,
     RERANK,
+    SKIP,
     TOOL,
     WEAK_CHAIN,
     WRAP,
@@ -67,7 +67,7 @@ class _Node:
         self.draft = draft
         self.parent: _Node | None = None
         self.children: list[_Node] = []
-        self.is_run = draft.kind not in (PASS, MERGE, WEAK_CHAIN, WRAP) and draft.run is not None
+        self.is_run = draft.kind not in (SKIP, MERGE, WEAK_CHAIN, WRAP) and draft.run is not None
         self.is_cut = False
         """The link to its parent was cut, for the parent stands below it."""
         self.depth = 0
@@ -335,7 +335,7 @@ def _hand_down(node: _Node) -> None:
     run = above.draft.run if above.is_run else None
     if run is None:
         node.outer, node.around = above.outer, above.around
-        noted = above.draft.kind in (PASS, WEAK_CHAIN) and (above.draft.context.tags or above.draft.context.metadata)
+        noted = above.draft.kind in (SKIP, WEAK_CHAIN) and (above.draft.context.tags or above.draft.context.metadata)
         node.donor = above if noted else above.donor
         return
     node.outer = above

@@ -1,6 +1,6 @@
 """Google ADK."""
 
-from spanledger.mapping.dialects.base import AGENT, CHAIN, LLM, PASS, Dialect, name
+from spanledger.mapping.dialects.base import AGENT, CHAIN, LLM, SKIP, Dialect, name
 
 DIALECT = Dialect(
     code="adk",
@@ -18,7 +18,7 @@ DIALECT = Dialect(
         name(r"invocation", CHAIN, scope="gcp.vertex.agent"),
         name(r"agent_run .*", AGENT, scope="gcp.vertex.agent"),
         name(r"call_llm", LLM, scope="gcp.vertex.agent"),
-        name(r"execute_tool \(merged( tools)?\)", PASS, scope="gcp.vertex.agent", overrides=True),
+        name(r"execute_tool \(merged( tools)?\)", SKIP, scope="gcp.vertex.agent", overrides=True),
     ),
     absent={"request_body": frozenset({"{}", "N/A"}), "response_body": frozenset({"{}", "N/A"})},
 )

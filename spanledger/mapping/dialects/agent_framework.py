@@ -1,6 +1,6 @@
 """Microsoft Agent Framework and Microsoft.Extensions.AI."""
 
-from spanledger.mapping.dialects.base import CHAIN, PASS, Dialect, name
+from spanledger.mapping.dialects.base import CHAIN, SKIP, Dialect, name
 
 DIALECT = Dialect(
     code="agent_framework",
@@ -15,7 +15,7 @@ DIALECT = Dialect(
     ),
     names=(
         name(r"orchestrate_tools", CHAIN),
-        name(r"workflow\.build|message\.send|edge_group\.process.*", PASS),
+        name(r"workflow\.build|message\.send|edge_group\.process.*", SKIP),
         name(r"workflow\.run|executor\.process .*", CHAIN),
     ),
 )

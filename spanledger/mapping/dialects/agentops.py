@@ -1,6 +1,6 @@
 """AgentOps: indexed keys as OpenLLMetry had them, kinds and contents below `agentops.*`."""
 
-from spanledger.mapping.dialects.base import AGENT, CHAIN, EMBED, GUARDRAIL, LLM, PASS, RERANK, TOOL, Dialect, Kinds
+from spanledger.mapping.dialects.base import AGENT, CHAIN, EMBED, GUARDRAIL, LLM, RERANK, SKIP, TOOL, Dialect, Kinds
 
 _KINDS = {
     "workflow": CHAIN,
@@ -12,7 +12,7 @@ _KINDS = {
     "tool": TOOL,
     "llm": LLM,
     "guardrail": GUARDRAIL,
-    "http": PASS,
+    "http": SKIP,
 }
 
 DIALECT = Dialect(

@@ -18,7 +18,7 @@ AGENT: Final = "agent"
 CHAIN: Final = "chain"
 GUARDRAIL: Final = "guardrail"
 EVALUATOR: Final = "evaluator"
-PASS: Final = "pass"  # noqa: S105  a verdict, not a secret
+SKIP: Final = "skip"
 """Not a run: its children are handed to its parent, its facts donated to the trace."""
 MERGE: Final = "merge"
 """Not a run of its own: its facts fill the gaps of its parent's run."""

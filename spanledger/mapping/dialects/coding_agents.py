@@ -5,8 +5,8 @@ from spanledger.mapping.dialects.base import (
     CHAIN,
     LLM,
     MERGE,
-    PASS,
     RETRIEVER,
+    SKIP,
     TOOL,
     Dialect,
     Kinds,
@@ -76,7 +76,7 @@ DIALECT = Dialect(
     scopes=("com.anthropic.claude_code", "gemini-cli", "codex_otel"),
     names=(
         name(r"claude_code\.tool\.(execution|blocked_on_user)", MERGE, overrides=True),
-        name(r"coding_agent\.hook\..*", PASS, overrides=True),
+        name(r"coding_agent\.hook\..*", SKIP, overrides=True),
     ),
     logs={
         "claude_code.user_prompt": LogRun("invoke_agent", {"prompt": "raw_input"}, _CLAUDE, root=True),

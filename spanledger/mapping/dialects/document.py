@@ -42,7 +42,7 @@ def _kinds() -> str:
     lines = [
         "## Kind of run\n",
         "The first attribute below that is present and has a known value decides; then span names, then the facts",
-        "themselves. `pass` is noise whose children move up, `merge` fills the gaps of its parent.\n",
+        "themselves. `skip` is noise whose children move up, `merge` fills the gaps of its parent.\n",
         "| attribute | value → kind |",
         "| --- | --- |",
     ]

@@ -1,6 +1,6 @@
 """LiteLLM."""
 
-from spanledger.mapping.dialects.base import GUARDRAIL, MERGE, PASS, Dialect, name
+from spanledger.mapping.dialects.base import GUARDRAIL, MERGE, SKIP, Dialect, name
 
 _PROVIDERS = (
     "openai", "azure", "azure_ai", "anthropic", "bedrock", "vertex_ai", "gemini", "groq", "mistral", "cohere",
@@ -41,7 +41,7 @@ DIALECT = Dialect(
         name(r"raw_gen_ai_request", MERGE, scope="litellm", overrides=True),
         name(
             r"(auth|redis|postgres|self|router|proxy_pre_call|batch_write_to_db.*|add_litellm_data_to_request)",
-            PASS,
+            SKIP,
             scope="litellm",
             overrides=True,
         ),

@@ -1,6 +1,6 @@
 """LiveKit Agents."""
 
-from spanledger.mapping.dialects.base import AGENT, CHAIN, LLM, PASS, TOOL, Dialect, name
+from spanledger.mapping.dialects.base import AGENT, CHAIN, LLM, SKIP, TOOL, Dialect, name
 
 DIALECT = Dialect(
     code="livekit",
@@ -44,7 +44,7 @@ DIALECT = Dialect(
         name(r"(llm_node|llm_request|llm_request_run)", LLM, scope="livekit-agents"),
         name(
             r"(user_speaking|eou_detection|tts_request_run|start_agent_activity|drain_agent_activity|on_enter)",
-            PASS,
+            SKIP,
             scope="livekit-agents",
             overrides=True,
         ),

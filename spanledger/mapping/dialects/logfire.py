@@ -1,6 +1,6 @@
 """Logfire SDK: LLM integrations that keep whole request and response bodies, manual spans, pending spans, logs."""
 
-from spanledger.mapping.dialects.base import AGENT, CHAIN, GUARDRAIL, LLM, PASS, TOOL, WEAK_CHAIN, Dialect, Kinds, name
+from spanledger.mapping.dialects.base import AGENT, CHAIN, GUARDRAIL, LLM, SKIP, TOOL, WEAK_CHAIN, Dialect, Kinds, name
 
 _AGENTS = "logfire.openai_agents"
 """Its spans have no attribute that tells their kind, and templates for names."""
@@ -21,7 +21,7 @@ DIALECT = Dialect(
         "logfire.feedback.name": "feedback_name",
     },
     kinds=(
-        Kinds("logfire.span_type", 1, {"pending_span": PASS, "annotation": PASS}),
+        Kinds("logfire.span_type", 1, {"pending_span": SKIP, "annotation": SKIP}),
         Kinds("logfire.span_type", 90, {"span": WEAK_CHAIN}),
     ),
     scopes=("logfire",),
@@ -31,7 +31,7 @@ DIALECT = Dialect(
         name(r"Agent run: .*", AGENT, scope=_AGENTS, overrides=True),
         name(r"Guardrail.*", GUARDRAIL, scope=_AGENTS, overrides=True),
         name(r"OpenAI Agents trace.*", CHAIN, scope=_AGENTS, overrides=True),
-        name(r"(Turn|Task).*", PASS, scope=_AGENTS, overrides=True),
+        name(r"(Turn|Task).*", SKIP, scope=_AGENTS, overrides=True),
     ),
     markers=("request_body", "message_text", "json_schema"),
 )

@@ -1,6 +1,6 @@
 """Mastra."""
 
-from spanledger.mapping.dialects.base import AGENT, CHAIN, EMBED, LLM, PASS, TOOL, WRAP, Dialect, Kinds
+from spanledger.mapping.dialects.base import AGENT, CHAIN, EMBED, LLM, SKIP, TOOL, WRAP, Dialect, Kinds
 
 DIALECT = Dialect(
     code="mastra",
@@ -45,8 +45,8 @@ DIALECT = Dialect(
                 "llm_generation": LLM,
                 "model_step": WRAP,
                 "model_inference": LLM,
-                "model_chunk": PASS,
-                "llm_chunk": PASS,
+                "model_chunk": SKIP,
+                "llm_chunk": SKIP,
                 "tool_call": TOOL,
                 "mcp_tool_call": TOOL,
                 "provider_tool_call": TOOL,

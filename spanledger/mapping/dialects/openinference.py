@@ -9,6 +9,7 @@ from spanledger.mapping.dialects.base import (
     LLM,
     RERANK,
     RETRIEVER,
+    SKIP,
     TOOL,
     Dialect,
     Kinds,
@@ -102,7 +103,7 @@ DIALECT = Dialect(
         ),
     ),
     scopes=("openinference.instrumentation.", "@arizeai/openinference-"),
-    names=(name(r".+\.(start|success|finish|newToken)", "pass", scope="openinference.instrumentation.beeai"),),
+    names=(name(r".+\.(start|success|finish|newToken)", SKIP, scope="openinference.instrumentation.beeai"),),
     markers=("kind_openinference", "oi_input", "oi_output", "oi_embeddings"),
     absent={
         # The JavaScript Bedrock instrumentation writes the vendor in place of the model.

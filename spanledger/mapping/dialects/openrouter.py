@@ -1,6 +1,6 @@
 """OpenRouter broadcast and other gateways."""
 
-from spanledger.mapping.dialects.base import PASS, Dialect, name
+from spanledger.mapping.dialects.base import SKIP, Dialect, name
 
 DIALECT = Dialect(
     code="openrouter",
@@ -13,5 +13,5 @@ DIALECT = Dialect(
     },
     groups={"trace.metadata.": "meta", "span.metadata.": "meta"},
     scopes=("openrouter",),
-    names=(name(r"generation|provider attempt .*", PASS, scope="openrouter", overrides=True),),
+    names=(name(r"generation|provider attempt .*", SKIP, scope="openrouter", overrides=True),),
 )

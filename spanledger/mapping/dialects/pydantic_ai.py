@@ -1,6 +1,6 @@
 """Pydantic AI 0.x to 2.x (`InstrumentationSettings.version` 1 to 6)."""
 
-from spanledger.mapping.dialects.base import AGENT, CHAIN, LLM, PASS, TOOL, Dialect, name
+from spanledger.mapping.dialects.base import AGENT, CHAIN, LLM, SKIP, TOOL, Dialect, name
 
 DIALECT = Dialect(
     code="pydantic_ai",
@@ -27,8 +27,8 @@ DIALECT = Dialect(
         name(r".+ run", AGENT, scope="pydantic-ai"),
         name(r"chat .+", LLM, scope="pydantic-ai"),
         name(r"running tool(: .+)?", TOOL, scope="pydantic-ai"),
-        name(r"running \d+ tools?", PASS, scope="pydantic-ai", overrides=True),
-        name(r"(preparing model request params|agent node).*", PASS, scope="pydantic-ai", overrides=True),
+        name(r"running \d+ tools?", SKIP, scope="pydantic-ai", overrides=True),
+        name(r"(preparing model request params|agent node).*", SKIP, scope="pydantic-ai", overrides=True),
         name(r"(run )?graph .*|run node .*", CHAIN, scope="pydantic-ai"),
     ),
     markers=("conversation", "conversation_events", "request_parameters"),

@@ -1,6 +1,6 @@
 """Spring AI."""
 
-from spanledger.mapping.dialects.base import CHAIN, PASS, RETRIEVER, TOOL, Dialect, Kinds
+from spanledger.mapping.dialects.base import CHAIN, RETRIEVER, SKIP, TOOL, Dialect, Kinds
 
 DIALECT = Dialect(
     code="spring_ai",
@@ -23,7 +23,7 @@ DIALECT = Dialect(
         Kinds(
             "spring.ai.kind",
             29,  # before gen_ai.operation.name, which is `framework` on all of these
-            {"chat_client": CHAIN, "advisor": PASS, "tool_call": TOOL, "vector_store": RETRIEVER},
+            {"chat_client": CHAIN, "advisor": SKIP, "tool_call": TOOL, "vector_store": RETRIEVER},
         ),
     ),
     markers=("kind_spring_ai",),
