@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import UUID
 
-from spanledger.errors import StoreUnavailable
 from spanledger.exporters.clickhouse import deletions, erase, keys
 from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.connection import Connection
-from spanledger.exporters.clickhouse.lock import migrating
-from spanledger.exporters.clickhouse.migrations import migrate, pending, revision, statements
+from spanledger.exporters.clickhouse.migrations import migrate, pending, statements
 from spanledger.exporters.clickhouse.otel import erase as otel_erase
 from spanledger.exporters.clickhouse.otel import schema as otel_schema
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.clickhouse.tables import Tables
+from spanledger.exporters.clickhouse.thread import ConnectionThread
 from spanledger.exporters.keys import StoredKey
 from spanledger.exporters.migrations import Migration
 from spanledger.exporters.retention import limits
@@ -38,27 +35,17 @@ class ClickHouseAdmin:
         self.settings = settings
         self.where = f"database {settings.database} at {settings.address}"
         self._tables = Tables.of(settings)
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: Connection | None = None
+        self._thread: ConnectionThread | None = None
 
     async def start(self) -> None:
         """See `StoreAdmin.start`."""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse-admin")
-        try:
-            self._connection = await self._run(Connection, self.settings, timeout=_MUTATION_SECONDS)
-        except BaseException:
-            await self.close()
-            raise
+        self._thread = ConnectionThread("clickhouse-admin", self.settings)
+        await self._thread.start(lambda: Connection(self.settings, timeout=_MUTATION_SECONDS))
 
     async def close(self) -> None:
         """See `StoreAdmin.close`."""
-        thread, self._thread = self._thread, None
-        connection, self._connection = self._connection, None
-        if thread is None:
-            return
-        if connection is not None:
-            await asyncio.get_running_loop().run_in_executor(thread, connection.close)
-        thread.shutdown(wait=False)
+        if self._thread is not None:
+            await self._thread.close()
 
     async def pending(self) -> list[PendingMigration]:
         """See `StoreAdmin.pending`."""
@@ -98,7 +85,6 @@ class ClickHouseAdmin:
         return otel_schema.pending(self._open, self.settings) if self.settings.otel_tables else []
 
     def _delete(self, what: Deletion) -> int:
-        before = self._settled_revision()
         deletions.note(self._open, self.settings, what)
         ((runs,),) = self._open.query(f"SELECT count() FROM ({erase.targets(self._tables, what)})")
         if what.run_id is not None or what.user_id is not None:
@@ -106,16 +92,7 @@ class ClickHouseAdmin:
         if self.settings.otel_tables:
             self._commands(list(otel_erase.deletions(self.settings, what)))
         self._commands(list(erase.deletions(self._tables, what)))
-        if self._settled_revision() != before:
-            raise StoreUnavailable(f"{self.where} was migrated meanwhile: delete once more, for a copy may hold it")
         return int(runs)
-
-    def _settled_revision(self) -> int:
-        """Revision of the schema. Raises `StoreUnavailable` while a process migrates: what is deleted from a table
-        that is being copied would be there again with the copy."""
-        if holder := migrating(self._open, self.settings):
-            raise StoreUnavailable(f"{self.where} is being migrated by {holder}: delete afterwards")
-        return revision(self._open, self.settings)
 
     def _expire(self, now_ns: int) -> int:
         gone = 0
@@ -138,14 +115,16 @@ class ClickHouseAdmin:
 
     @property
     def _open(self) -> Connection:
-        if self._connection is None:
-            raise RuntimeError("the store is not started")
-        return self._connection
+        return self._started.connection
 
-    async def _run(self, work: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
+    @property
+    def _started(self) -> ConnectionThread:
         if self._thread is None:
             raise RuntimeError("the store is not started")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments, **named))
+        return self._thread
+
+    async def _run(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        return await self._started.run(work, *arguments)
 
 
 def _is_uuid(text: str) -> bool:
