@@ -10,6 +10,7 @@
     │   ├── StoreUnavailable   worth trying again: away, overloaded, timed out
     │   ├── StoreInUse         another process holds a store that only one can use at a time
     │   └── SchemaError        the store's schema is newer than this program, or a migration was changed
+    ├── CredentialsUnavailable  what an exporter shows its destination cannot be had now
     ├── LogError           the durable log cannot be opened or written
     ├── Unauthenticated    the sender gave no key, or one that nobody knows (HTTP 401, gRPC UNAUTHENTICATED)
     ├── PermissionDenied   the key is known and not allowed to do this (HTTP 403, gRPC PERMISSION_DENIED)
@@ -53,6 +54,10 @@ class StoreInUse(StoreError):
 
 class SchemaError(StoreError):
     """The store's schema does not fit this program."""
+
+
+class CredentialsUnavailable(SpanledgerError):
+    """What an exporter shows its destination cannot be had now; worth trying again."""
 
 
 class LogError(SpanledgerError):

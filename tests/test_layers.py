@@ -13,15 +13,15 @@ import spanledger
 ROOT = Path(spanledger.__file__).parent
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "model": set(),
+    "model": {"errors"},
     "errors": set(),
     "compiled": set(),
     "_version": set(),
     "tracing": set(),
     "settings": {"errors"},
-    "clients": {"errors", "settings"},
+    "clients": {"model", "errors", "settings"},
     "mapping": {"model", "errors", "compiled"},
-    "access": {"errors", "settings"},
+    "access": {"clients", "errors", "settings"},
     "processors": {"model", "errors", "settings", "receiver.wire"},
     "receiver": {"clients", "model", "errors", "settings", "access", "tracing", "_version"},
     "exporters": {"clients", "model", "errors", "settings", "_version"},

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,8 @@ from spanledger.access.authenticator import Authenticator
 from spanledger.access.caller import Caller, Role
 from spanledger.access.credentials import AUTHORIZATION, LONGEST, basic_pair
 from spanledger.access.settings import BasicAuthSettings, ClientCredentialsSettings
-from spanledger.access.watched_file import WatchedFile
+from spanledger.clients.auth import Credentials
+from spanledger.clients.watched_file import WatchedFile
 from spanledger.errors import Overloaded, Unauthenticated
 
 _CHECK_INTERVAL: Final = 10.0
@@ -34,7 +35,7 @@ _WAITING_AT_MOST: Final = 32
 _BCRYPT: Final = ("$2a$", "$2b$", "$2y$")
 
 
-class BasicAuth(Authenticator):
+class BasicAuth(Authenticator, Credentials):
     """Lets in whoever knows a user's password."""
 
     address: str | None = None
@@ -88,10 +89,10 @@ class BasicAuth(Authenticator):
         known = hmac.digest(self._secret, f"{len(user)}:{user}:{password}".encode("utf-8", "surrogatepass"), "sha256")
         return self._right.get(known) or self._check(user, password, known, headers)
 
-    def lend(self) -> Mapping[str, str]:
-        """Headers for exporters that name this extension."""
+    async def put(self, headers: MutableMapping[str, str], context: str) -> None:
+        """For exporters that name this extension."""
         pair = f"{self._user}:{self._password}".encode()
-        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
 
     def admit(self, caller: Caller) -> None:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Final
 
 from spanledger.access.audit import Audit
@@ -11,13 +11,14 @@ from spanledger.access.caller import Caller, Role
 from spanledger.access.credentials import AUTHORIZATION, LONGEST
 from spanledger.access.keys import KeyRing, digest
 from spanledger.access.settings import BearerTokenAuthSettings
-from spanledger.access.watched_file import WatchedFile
+from spanledger.clients.auth import Credentials
+from spanledger.clients.watched_file import WatchedFile
 from spanledger.errors import Unauthenticated
 
 _CHECK_INTERVAL: Final = 10.0
 
 
-class BearerTokenAuth(Authenticator):
+class BearerTokenAuth(Authenticator, Credentials):
     """Lets in whoever holds a token."""
 
     address: str | None = None
@@ -66,9 +67,9 @@ class BearerTokenAuth(Authenticator):
             raise Unauthenticated("the token is not known")
         return caller
 
-    def lend(self) -> Mapping[str, str]:
-        """Headers for exporters that name this extension: the token, of several the first."""
-        return {self._written: f"{self._scheme} {self._first}"}
+    async def put(self, headers: MutableMapping[str, str], context: str) -> None:
+        """For exporters that name this extension: the token, of several the first."""
+        headers[self._written] = f"{self._scheme} {self._first}"
 
     def admit(self, caller: Caller) -> None:
         return

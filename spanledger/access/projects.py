@@ -17,7 +17,7 @@ from spanledger.access.keys import KeyRing, digest, digest_of_setting
 from spanledger.access.settings import LimitSettings, ProjectSettings, ProjectsSettings
 from spanledger.access.stored_keys import Fetch, StoredKeys, Triple
 from spanledger.access.tally import Slot, Tally
-from spanledger.access.watched_file import WatchedFile
+from spanledger.clients.watched_file import WatchedFile
 from spanledger.errors import ConfigError, Overloaded, Throttled, Unauthenticated
 
 _KEYS_DELAY: Final = 2.0

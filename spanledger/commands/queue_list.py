@@ -151,7 +151,7 @@ def letter_object(stored: StoredLetter) -> str:
             "reason": letter.reason,
             "project_id": letter.project_id,
             "seq": letter.seq,
-            "content_type": letter.content_type,
+            "content_type": letter.shown_type,
             **content,
         }
     ).decode()

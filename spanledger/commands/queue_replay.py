@@ -18,7 +18,7 @@ from spanledger.config import ComponentId, Config, Kind
 from spanledger.config.ids import parse_id
 from spanledger.config.pipeline import pipeline_settings, signals_of_exporter
 from spanledger.config.registry import COMPONENTS
-from spanledger.config.rules import used
+from spanledger.config.rules import additional_auth, used
 from spanledger.config.ways import roads_of
 from spanledger.errors import ConfigError, LogError, Overloaded, PayloadError
 from spanledger.exporters.base import Exporter
@@ -26,6 +26,7 @@ from spanledger.exporters.raw import RawExporter
 from spanledger.exporters.select import Select
 from spanledger.forks import forks_of
 from spanledger.mapping import KEYS, Mapper
+from spanledger.model.context import narrowed
 from spanledger.model.received import Encoding, Intake, Received, Signal, Telemetry
 from spanledger.model.records import Record
 from spanledger.pipeline import DurableLog, FileStorageSettings
@@ -199,6 +200,7 @@ class _Post:
             if road is None:
                 continue
             received = Received(letter.project_id, *kinds, letter.content, items, time.time_ns(), road=road)
+            received.kept = letter.context
             try:
                 await self._into_log(received, letter.source)
             except Overloaded as error:
@@ -241,7 +243,8 @@ class _Post:
             signal, encoding = Signal(kinds[0]), Encoding(kinds[1])
             body = to_protobuf(signal, encoding, letter.content)
             exporter = await self._raw_exporter(letter.source, signal)
-            result = await exporter.write([Telemetry(letter.project_id, signal, body)], "")
+            context = narrowed(letter.context, exporter.credentials.context_keys)
+            result = await exporter.write([Telemetry(letter.project_id, signal, body, context)], "")
         except Exception as error:
             self._outcome.fail(describe(error))
             return False
@@ -307,9 +310,11 @@ class _Post:
         id_ = parse_id(name)
         settings = self._config.components[Kind.EXTENSIONS][id_]
         extension = COMPONENTS[Kind.EXTENSIONS][id_.type].factory(settings, name)
+        if (before := additional_auth(settings)) is not None:
+            extension.follow(await self._credentials(before))
         await extension.start()
         self._stack.push_async_callback(extension.stop)
-        found: Credentials = extension.lend
+        found: Credentials = extension
         return found
 
     async def _opened_log(self) -> DurableLog:

@@ -62,10 +62,11 @@ def runs(ctx: click.Context, /, started: str | None, limit: int, as_json: bool, 
     if as_json:
         print_json(page)
         return
-    from spanledger.api.terminal import runs_table
-    from spanledger.commands.lists import list_console
+    from rich.console import Console
 
-    console = list_console()
+    from spanledger.api.terminal import runs_table
+
+    console = Console()
     console.print(runs_table(page["data"], now_ns=now_ns, width=console.width))
 
 

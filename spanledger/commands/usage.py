@@ -74,8 +74,9 @@ def usage(
     if as_json:
         print_json(found)
         return
-    from spanledger.api.usage_table import usage_table
-    from spanledger.commands.lists import list_console
+    from rich.console import Console
 
-    console = list_console()
+    from spanledger.api.usage_table import usage_table
+
+    console = Console()
     console.print(usage_table(found, width=console.width))

@@ -62,7 +62,7 @@ class Component:
     """Of an exporter of records that also keeps telemetry as it came where its settings say `otel_tables`: what does
     that, a `spanledger.exporters.raw.RawExporter`; called with the settings, a parser of bodies and a signal."""
     lends: bool = False
-    """Of an authenticating extension that the `auth` of exporters may name, too: it has `lend`."""
+    """Of an extension that the `auth` of exporters may name: a `spanledger.clients.auth.Credentials`."""
     authenticates: bool = False
     """Of an extension that `auth` may name, a `spanledger.access.authenticator.Authenticator`."""
 

@@ -17,8 +17,9 @@ class ForwardSettings(Settings):
 class Route(Settings):
     """A row of the table of `routing`."""
 
-    context: Literal["resource", "span", "metric", "datapoint", "log"] = "resource"
-    """What the condition is about. A whole request cannot be: its headers are not kept."""
+    context: Literal["resource", "span", "metric", "datapoint", "log", "request"] = "resource"
+    """What the condition is about. Of a `request` it is `request["<header>"] == "<value>"`, or `!=`; its receiver needs
+    `include_metadata: true`."""
     condition: str | None = None
     """Condition (OTTL)."""
     statement: str | None = None

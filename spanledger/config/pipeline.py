@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel
 
 from spanledger.config.components import Kind
+from spanledger.config.contexts import contexts_without_effect
 from spanledger.config.delivery import DeliverySection
 from spanledger.config.ids import ComponentId
 from spanledger.config.model import Config, PipelineConfig
@@ -117,6 +118,7 @@ def without_effect(config: Config) -> Iterator[str]:
     for kind in (Kind.RECEIVERS, Kind.PROCESSORS, Kind.EXPORTERS, Kind.EXTENSIONS):
         for id_, settings in used(config, kind).items():
             yield from _without_effect(settings, f"{kind}::{id_}")
+    yield from contexts_without_effect(config)
     yield from _without_effect(config.telemetry, "service::telemetry")
     traces = config.telemetry.traces
     if traces.model_fields_set and not traces.processors:

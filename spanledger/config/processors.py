@@ -21,16 +21,14 @@ class BatchProcessorSettings(Settings):
     send_batch_max_size: int = Field(default=0, ge=0)
     """No write holds more records; 0: `send_batch_size` is the bound as well."""
     metadata_keys: list[str] = Field(default_factory=list)
-    """Accepted only empty: tenants are kept apart by project, in one batch."""
+    """Accepted; what an exporter's `headers_setter` takes from requests is kept with each of them, and never mixed."""
     metadata_cardinality_limit: int = Field(default=1000, ge=0)
-    """Accepted; as `metadata_keys`, which must be empty."""
+    """Accepted; as `metadata_keys`."""
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:
         if self.send_batch_max_size and self.send_batch_max_size < self.send_batch_size:
             raise ValueError("send_batch_max_size must be greater or equal to send_batch_size")
-        if self.metadata_keys:
-            raise ValueError("metadata_keys is not supported: every record carries its project already")
         return self
 
     def batch(self) -> BatchSettings:

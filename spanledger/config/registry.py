@@ -212,6 +212,22 @@ COMPONENTS: Final[Registry] = registry(
     ),
     Component(
         Kind.EXTENSIONS,
+        "oauth2client",
+        "tokens for exporters, by OAuth 2.0's client credentials",
+        "spanledger.clients.oauth2:OAuth2ClientSettings",
+        "spanledger.clients.oauth2:OAuth2Client",
+        lends=True,
+    ),
+    Component(
+        Kind.EXTENSIONS,
+        "headers_setter",
+        "headers for exporters: fixed, from files, or from the request that brought the telemetry",
+        "spanledger.clients.headers_setter:HeadersSetterSettings",
+        "spanledger.clients.headers_setter:HeadersSetter",
+        lends=True,
+    ),
+    Component(
+        Kind.EXTENSIONS,
         "health_check",
         "answers 200 when the process accepts data, else 503",
         "spanledger.telemetry.settings:HealthCheckSettings",

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from spanledger.access.settings import AuthSettings, BasicAuthSettings, ProjectsSettings
 from spanledger.clients.auth import ClientAuthSettings
+from spanledger.clients.headers_setter import HeadersSetterSettings
 from spanledger.config.components import Kind, Registry
 from spanledger.config.ids import ComponentId, parse_id
 from spanledger.config.model import Config
@@ -126,7 +127,8 @@ def _stores_of_apis(config: Config, registry: Registry) -> Iterator[Problem]:
 
 def authenticating(config: Config, registry: Registry) -> list[ComponentId]:
     """Extensions in use that know callers, or what exporters send."""
-    return [id_ for id_ in used(config, Kind.EXTENSIONS) if registry[Kind.EXTENSIONS][id_.type].authenticates]
+    known = registry[Kind.EXTENSIONS]
+    return [id_ for id_ in used(config, Kind.EXTENSIONS) if known[id_.type].authenticates or known[id_.type].lends]
 
 
 def default_authenticator(config: Config) -> ComponentId | None:
@@ -136,7 +138,7 @@ def default_authenticator(config: Config) -> ComponentId | None:
 
 
 def _authenticators(config: Config, registry: Registry) -> Iterator[Problem]:
-    known = [str(id_) for id_ in authenticating(config, registry)]
+    known = [str(id_) for id_ in used(config, Kind.EXTENSIONS) if registry[Kind.EXTENSIONS][id_.type].authenticates]
     types = [component.type for component in registry[Kind.EXTENSIONS].values() if component.authenticates]
     several = len([id_ for id_ in config.extensions if id_.type == PROJECTS]) > 1
     for kind in (Kind.RECEIVERS, Kind.EXTENSIONS):
@@ -170,25 +172,46 @@ def _auths(settings: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[s
 
 
 def _credentials(config: Config, registry: Registry) -> Iterator[Problem]:
-    """Extensions that exporters take credentials of."""
+    """Extensions that exporters take credentials of, and those that add to what others give."""
+    extensions = used(config, Kind.EXTENSIONS)
     lending = [
         str(id_)
-        for id_, settings in used(config, Kind.EXTENSIONS).items()
+        for id_, settings in extensions.items()
         if registry[Kind.EXTENSIONS][id_.type].lends
         and not (isinstance(settings, BasicAuthSettings) and settings.client_auth is None)
     ]
     types = [component.type for component in registry[Kind.EXTENSIONS].values() if component.lends]
+    references: list[tuple[tuple[str, ...], str]] = []
     for id_, settings in used(config, Kind.EXPORTERS).items():
         auth = getattr(settings, "auth", None)
-        if not isinstance(auth, ClientAuthSettings) or auth.authenticator in lending:
+        if isinstance(auth, ClientAuthSettings):
+            references.append(((Kind.EXPORTERS, str(id_), "auth", "authenticator"), auth.authenticator))
+    for id_, settings in extensions.items():
+        if (before := additional_auth(settings)) is not None:
+            references.append(((Kind.EXTENSIONS, str(id_), "additional_auth"), before))
+    for path, name in references:
+        if name in lending:
             continue
-        path = (Kind.EXPORTERS, str(id_), "auth", "authenticator")
-        text = f'references extension "{auth.authenticator}", which is not in service::extensions'
-        if auth.authenticator in map(str, config.extensions):
-            text = f'references extension "{auth.authenticator}", which has no credentials to send'
+        text = f'references extension "{name}", which is not in service::extensions'
+        if name in map(str, config.extensions):
+            text = f'references extension "{name}", which has no credentials to send'
         expected = one_of(lending) if lending else one_of(types)
-        guess = nearest(auth.authenticator, lending)
-        yield Problem(path, text, config.origin(*path), auth.authenticator, expected, guess)
+        yield Problem(path, text, config.origin(*path), name, expected, nearest(name, lending))
+    followed = {str(id_): additional_auth(settings) for id_, settings in extensions.items()}
+    for name, before in followed.items():
+        passed = {name}
+        while before is not None and before not in passed:
+            passed.add(before)
+            before = followed.get(before)
+        if before == name:
+            path = (Kind.EXTENSIONS, name, "additional_auth")
+            text = "leads back to this extension"
+            yield Problem(path, text, config.origin(*path), followed[name], "an extension that adds to no other")
+
+
+def additional_auth(settings: BaseModel) -> str | None:
+    """The extension whose headers another one adds to."""
+    return settings.additional_auth if isinstance(settings, HeadersSetterSettings) else None
 
 
 def _stores_of_keys(config: Config, registry: Registry) -> Iterator[Problem]:

@@ -33,6 +33,7 @@ class WriteResult:
     - `refused` is a reason: nothing was stored, and the same batch never will be; somebody in it is at fault. It is
       written again in halves.
     - `stored` goes with `retry` or `refused`: these were stored all the same, and only the others come again.
+    - `turned_down` goes with `retry`: it was the credentials that were not taken.
     """
 
     retry: str | None = None
@@ -40,6 +41,7 @@ class WriteResult:
     rejected: Sequence[Rejection] = field(default=())
     refused: str | None = None
     stored: Sequence[int] = field(default=())
+    turned_down: bool = field(default=False, compare=False)
 
     def placed(self, places: Sequence[int]) -> WriteResult:
         """The same answer to a caller whose records at `places` were the batch."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -135,9 +136,7 @@ def halves(telemetry: Telemetry) -> Sequence[Telemetry]:
         if len(members) > 1:
             middle = len(members) // 2
             parts = (members[:middle], members[middle:])
-            return [
-                Telemetry(telemetry.project_id, signal, _around(request, path[: depth + 1], part)) for part in parts
-            ]
+            return [replace(telemetry, body=_around(request, path[: depth + 1], part)) for part in parts]
         if not members:
             return ()
         place = members[0]
@@ -160,7 +159,7 @@ def by_trace(telemetry: Telemetry) -> Iterator[tuple[bytes, Telemetry]]:
                 place = _last(getattr(body, resources_name), resource, scopes_name)
                 getattr(_last(getattr(place, scopes_name), scope, items_name), items_name).append(item)
     for trace_id, body in found.items():
-        yield trace_id, Telemetry(telemetry.project_id, signal, body.SerializeToString())
+        yield trace_id, replace(telemetry, body=body.SerializeToString())
 
 
 def by_resource(telemetry: Telemetry) -> Iterator[tuple[Any, Telemetry]]:
@@ -169,7 +168,7 @@ def by_resource(telemetry: Telemetry) -> Iterator[tuple[Any, Telemetry]]:
     for group in getattr(_parsed(telemetry), name):
         body = _REQUESTS[telemetry.signal]()
         getattr(body, name).append(group)
-        yield group.resource, Telemetry(telemetry.project_id, telemetry.signal, body.SerializeToString())
+        yield group.resource, replace(telemetry, body=body.SerializeToString())
 
 
 def _last(members: Any, like: Any, inner: str) -> Any:

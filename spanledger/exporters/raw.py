@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Final
 
-from spanledger.clients.auth import Credentials, no_credentials
+from spanledger.clients.auth import Credentials
 from spanledger.exporters.base import Deleted, WriteResult
 from spanledger.exporters.messages import count, halves
 from spanledger.model.received import Telemetry
+
+NO_CREDENTIALS: Final = Credentials()
 
 
 class RawExporter(ABC):
@@ -23,7 +26,7 @@ class RawExporter(ABC):
     name: str = "exporter"
     concurrency: int = 1
     """Writes at the same time."""
-    credentials: Credentials = staticmethod(no_credentials)
+    credentials: Credentials = NO_CREDENTIALS
     """Set before `start` where the settings name an `auth`."""
 
     @abstractmethod

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
 from spanledger.model.client_event import ClientEvent
+from spanledger.model.context import NO_CONTEXT, RequestContext
 from spanledger.model.span import LogRecord, MetricPoint, Span
 
 
@@ -59,6 +60,10 @@ class Received:
     """Id of the receiver that took it in; empty for what no receiver of a pipeline took in."""
     road: str = ""
     """Where pipelines fork: ids of those in whose exporters this ends, separated by commas. Empty: in all of them."""
+    context: RequestContext = NO_CONTEXT
+    """Of the request, for processors; it ends with them."""
+    kept: str = ""
+    """What of the context goes into the log with it, for exporters: a text of `RequestContext.kept`."""
 
 
 class Decode(Protocol):
@@ -90,6 +95,8 @@ class Telemetry:
     project_id: str
     signal: Signal
     body: bytes
+    context: str = ""
+    """What of its sender's request goes on with it, as its exporter asked for it (`Credentials.needed`)."""
 
 
 class Backlog(Protocol):

@@ -36,11 +36,13 @@ class Entry:
     body: bytes
     road: str = ""
     """As `Received.road`."""
+    context: str = ""
+    """As `Received.kept`."""
 
     @property
     def size(self) -> int:
         """Bytes that count against the log's bound."""
-        return len(self.body) + ENTRY_OVERHEAD
+        return len(self.body) + len(self.context) + ENTRY_OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)

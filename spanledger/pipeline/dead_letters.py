@@ -15,6 +15,7 @@ from spanledger.model.records import Metric, Record, Run, Score, Thread
 from spanledger.model.span import Event, Link, LogRecord, MetricPoint, Resource, Scope, Span
 
 _ROAD: Final = "; road="
+_CONTEXT: Final = "; context="
 
 
 class LetterKind(StrEnum):
@@ -41,7 +42,8 @@ class DeadLetter:
     """The log entry it came from; 0 when several may have made it."""
     content_type: str
     """`json`, or for a body its signal and encoding: `traces/protobuf`. Where either was meant for some pipelines alone
-    these follow: `traces/protobuf; road=traces/vendor,traces/ledger`."""
+    these follow: `traces/protobuf; road=traces/vendor,traces/ledger`; where the log kept headers of its request, these
+    are last: `traces/protobuf; context={"metadata.x-tenant":["acme"]}`."""
     content: bytes
     key: bytes
     """Names the content: the same letter is kept once, however often its entry is replayed."""
@@ -49,13 +51,29 @@ class DeadLetter:
     @property
     def body_type(self) -> tuple[str, str]:
         """Signal and encoding of a body."""
-        signal, _, encoding = self.content_type.partition(_ROAD)[0].partition("/")
+        signal, _, encoding = self._parts[0].partition("/")
         return signal, encoding
 
     @property
     def road(self) -> str:
         """Ids of the pipelines that a body or an item was meant for, separated by commas; empty: for all."""
-        return self.content_type.partition(_ROAD)[2]
+        return self._parts[1]
+
+    @property
+    def context(self) -> str:
+        """What the log kept of the request's context, for exporters. It may hold keys: not for eyes."""
+        return self._parts[2]
+
+    @property
+    def shown_type(self) -> str:
+        """The content type without the context."""
+        return self.content_type.partition(_CONTEXT)[0]
+
+    @property
+    def _parts(self) -> tuple[str, str, str]:
+        shown, _, context = self.content_type.partition(_CONTEXT)
+        kind, _, road = shown.partition(_ROAD)
+        return kind, road, context
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +121,13 @@ def letter_of_entry(
     *,
     name: str | None = None,
     road: str = "",
+    context: str = "",
 ) -> DeadLetter:
     """A body that cannot be read or decoded any more. `name` tells it from others where `seq` does not; `road`: the
-    pipelines that it was meant for."""
+    pipelines that it was meant for; `context`: as of an entry."""
     digest = _digest(source, "entry", name if name is not None else str(seq))
-    return DeadLetter(LetterKind.ENTRY, source, reason, project_id, seq, _with(road, content_type), body, digest)
+    content_type = _with(road, content_type) + (f"{_CONTEXT}{context}" if context else "")
+    return DeadLetter(LetterKind.ENTRY, source, reason, project_id, seq, content_type, body, digest)
 
 
 def _with(road: str, content_type: str) -> str:

@@ -221,7 +221,16 @@ class Feed:
             reason = f"decoding broke: {describe(error)}"
         content_type = f"{entry.signal}/{entry.encoding}"
         return [], [
-            letter_of_entry("mapping", entry.project_id, entry.seq, content_type, entry.body, reason, road=entry.road)
+            letter_of_entry(
+                "mapping",
+                entry.project_id,
+                entry.seq,
+                content_type,
+                entry.body,
+                reason,
+                road=entry.road,
+                context=entry.context,
+            )
         ]
 
     async def _beside(self, size: int, work: Callable[..., _Result], *arguments: object) -> _Result:

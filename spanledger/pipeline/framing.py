@@ -47,6 +47,8 @@ _HEAD: Final = struct.Struct("<4sIIQqI")
 _CRC: Final = struct.Struct("<I")
 HEAD_BYTES: Final = _HEAD.size + _CRC.size
 _MAX_DESCRIPTION: Final = 65_536
+_CONTEXT: Final = b"\x1f"
+"""Stands before the context of an entry, in which no such byte is: it is JSON."""
 _WINDOW_BYTES: Final = 32 * 1024
 """Heads of small entries share a reading; those of large ones cost one each, of no more than this."""
 
@@ -71,7 +73,9 @@ class Head(NamedTuple):
     @property
     def size(self) -> int:
         """`Entry.size`."""
-        return self.body_bytes + ENTRY_OVERHEAD
+        _, mark, rest = self.description.partition(_CONTEXT)
+        context_bytes = rest.index(b"\0") if mark else 0
+        return self.body_bytes + context_bytes + ENTRY_OVERHEAD
 
 
 class Damage(NamedTuple):
@@ -86,7 +90,9 @@ Found: TypeAlias = Head | Damage
 
 def frame(entry: Entry, seed: int) -> bytes:
     """Head and description; the body follows them in the file."""
-    road = f"@{entry.road}" if entry.road else ""
+    # What a version without contexts takes for an unknown road it buries: nothing goes out under another's headers.
+    context = f"{_CONTEXT.decode()}{entry.context}" if entry.context else ""
+    road = f"@{entry.road}{context}" if entry.road or context else ""
     description = f"{entry.signal}\0{entry.encoding}{road}\0{entry.project_id}".encode("utf-8", "surrogatepass")
     head = _HEAD.pack(_MAGIC, len(description), len(entry.body), entry.seq, entry.received_ns, crc32(entry.body, seed))
     return b"".join((head, _CRC.pack(crc32(description, crc32(head, seed))), description))
@@ -96,19 +102,20 @@ def entry_of(head: Head, body: bytes, seed: int) -> Entry:
     """Raises `ValueError` for a body that is not the one written, and for a kind that this version does not know."""
     if crc32(body, seed) != head.body_crc:
         raise ValueError("checksum mismatch: the entry was damaged on disk")
-    signal, encoding, project, road = described(head)
+    signal, encoding, project, road, context = described(head)
     try:
-        return Entry(head.seq, head.received_ns, project, Signal(signal), Encoding(encoding), body, road)
+        return Entry(head.seq, head.received_ns, project, Signal(signal), Encoding(encoding), body, road, context)
     except ValueError as error:
         raise ValueError(f"the entry cannot be read back: {error}") from error
 
 
-def described(head: Head) -> tuple[str, str, str, str]:
-    """(signal, encoding, project, road)."""
+def described(head: Head) -> tuple[str, str, str, str, str]:
+    """(signal, encoding, project, road, context)."""
     signal, _, rest = head.description.decode("utf-8", "surrogatepass").partition("\0")
     form, _, project = rest.partition("\0")
-    encoding, _, road = form.partition("@")
-    return signal, encoding, project, road
+    encoding, _, way = form.partition("@")
+    road, _, context = way.partition(_CONTEXT.decode())
+    return signal, encoding, project, road, context
 
 
 class Window:

@@ -134,7 +134,7 @@ class DurableLog(Log):
 
     async def append(self, received: Received) -> int:
         self._open_writer()
-        size = len(received.body) + ENTRY_OVERHEAD
+        size = len(received.body) + len(received.kept) + ENTRY_OVERHEAD
         if self._capacity.fits(size):
             self._capacity.take(size)
         else:
@@ -148,6 +148,7 @@ class DurableLog(Log):
             received.encoding,
             received.body,
             received.road,
+            received.kept,
         )
         self._next_seq += 1
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()

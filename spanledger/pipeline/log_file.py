@@ -304,7 +304,7 @@ class LogFile:
 
 def letter_of_damaged(head: Head, body: bytes, reason: str) -> DeadLetter:
     """An entry whose body was damaged."""
-    signal, encoding, project, _ = described(head)
+    signal, encoding, project, _, _ = described(head)
     return letter_of_entry("log", project, head.seq, f"{signal}/{encoding}", body, reason)
 
 

@@ -65,7 +65,7 @@ class MemoryLog(Log):
         self._listener = listener
 
     async def append(self, received: Received) -> int:
-        size = len(received.body) + ENTRY_OVERHEAD
+        size = len(received.body) + len(received.kept) + ENTRY_OVERHEAD
         await self._admit(size)
         if not self._is_open:
             raise LogError("the log is not open")
@@ -79,6 +79,7 @@ class MemoryLog(Log):
             received.encoding,
             received.body,
             received.road,
+            received.kept,
         )
         self._entries.append(entry)
         self._age.add(entry.seq)

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from spanledger.errors import LogError, PayloadError
 from spanledger.exporters.base import Deleted
 from spanledger.exporters.raw import RawExporter
+from spanledger.model.context import narrowed
 from spanledger.model.received import OTLP_ENCODINGS, Encoding, Signal, Telemetry
 from spanledger.pipeline.base import Entry, Log
 from spanledger.pipeline.batch import Cargo
@@ -51,9 +52,10 @@ class RawRoute:
 
 def letter_of_telemetry(source: str, telemetry: Telemetry, reason: str) -> DeadLetter:
     """A body that a destination will never take."""
-    name = hashlib.sha256(telemetry.body).hexdigest() + telemetry.project_id
+    project_id, context = telemetry.project_id, telemetry.context
+    name = hashlib.sha256(telemetry.body).hexdigest() + project_id + context
     content_type = f"{telemetry.signal}/{Encoding.PROTOBUF}"
-    return letter_of_entry(source, telemetry.project_id, 0, content_type, telemetry.body, reason, name=name)
+    return letter_of_entry(source, project_id, 0, content_type, telemetry.body, reason, name=name, context=context)
 
 
 class RawFeed:
@@ -120,11 +122,20 @@ class RawFeed:
             except PayloadError as error:
                 content_type = f"{entry.signal}/{entry.encoding}"
                 letter = letter_of_entry(
-                    self._delivery.name, entry.project_id, entry.seq, content_type, entry.body, str(error)
+                    self._delivery.name,
+                    entry.project_id,
+                    entry.seq,
+                    content_type,
+                    entry.body,
+                    str(error),
+                    context=entry.context,
                 )
                 await self._log.bury([letter], self._clock)
                 return
-        telemetry = Telemetry(entry.project_id, entry.signal, body)
+        context = entry.context
+        if context:
+            context = narrowed(context, self._route.exporter.credentials.context_keys)
+        telemetry = Telemetry(entry.project_id, entry.signal, body, context)
         items = self._route.exporter.items(telemetry)
         quiet = self._tracer.is_own(body)
         self._delivery.offer(

@@ -38,6 +38,7 @@ class Roads:
                 entry.body,
                 f"it was processed for {entry.road}, which the configuration does not have any more",
                 road=entry.road,
+                context=entry.context,
             )
             for entry in entries
             if entry.road and self.known.isdisjoint(entry.road.split(","))

@@ -122,7 +122,9 @@ class Segment:
         for entry in entries:
             head = frame(entry, self.seed)
             parts += (head, entry.body)
-            found.append(Head(at, entry.seq, entry.received_ns, b"", at + len(head), len(entry.body), 0))
+            description = head[HEAD_BYTES:] if entry.context else b""  # of those without, nobody asks for it
+            end = at + len(head)
+            found.append(Head(at, entry.seq, entry.received_ns, description, end, len(entry.body), 0))
             at = found[-1].end
         if at > self._reserved:
             self._reserve(descriptor, at, at - self.end)

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from spanledger.model.context import RequestContext, canonical
 from spanledger.model.received import Signal
 from spanledger.processors.base import Processor, Request
 from spanledger.processors.match import MatchSettings, matcher
@@ -31,21 +32,29 @@ class ActionSettings(Settings):
     """New value."""
     from_attribute: str | None = None
     """Attribute whose value is taken."""
+    from_context: str | None = None
+    """What came with the request: `metadata.<header>` or the header's name (the receiver needs
+    `include_metadata: true`), `auth.subject`, `auth.username`, `auth.project`, or `client.address`. Several values are
+    joined with `;`."""
     pattern: str | None = None
     """Regular expression (RE2): of `extract`, or of the keys that `delete` and `hash` concern."""
     converted_type: Literal["int", "double", "string"] | None = None
     """Type that `convert` makes."""
     default_value: Any = None
-    """Value where `from_attribute` is missing."""
+    """Value where `from_attribute` or `from_context` is missing."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if not self.key and not (self.action in ("delete", "hash") and self.pattern):
             raise ValueError("missing required field key")
-        if self.action in ("insert", "update", "upsert") and self.value is None and self.from_attribute is None:
-            raise ValueError(f'missing required field value or from_attribute for "action: {self.action}"')
-        if self.value is not None and self.from_attribute is not None:
-            raise ValueError("expected either value or from_attribute")
+        sources = sum(source is not None for source in (self.value, self.from_attribute, self.from_context))
+        if self.action in ("insert", "update", "upsert") and not sources:
+            text = "missing required field value, from_attribute or from_context"
+            raise ValueError(f'{text} for "action: {self.action}"')
+        if sources > 1:
+            raise ValueError("expected only one of value, from_attribute and from_context")
+        if self.from_context is not None:
+            canonical(self.from_context)
         if self.action == "convert" and self.converted_type is None:
             raise ValueError('missing required field converted_type for "action: convert"')
         if self.action == "extract" and self.pattern is None:
@@ -75,7 +84,7 @@ class AttributesSettings(Settings):
     """Items that are not."""
 
 
-Change: TypeAlias = Callable[[Any], None]
+Change: TypeAlias = Callable[[Any, RequestContext], None]
 
 
 class ResourceProcessor(Processor):
@@ -84,10 +93,10 @@ class ResourceProcessor(Processor):
     def __init__(self, settings: ResourceSettings) -> None:
         self._changes = [change(action) for action in settings.attributes]
 
-    def process(self, signal: Signal, request: Request) -> None:
+    def process(self, signal: Signal, request: Request, context: RequestContext) -> None:
         for group in resource_groups(signal, request):
             for apply in self._changes:
-                apply(group.resource.attributes)
+                apply(group.resource.attributes, context)
 
 
 class AttributesProcessor(Processor):
@@ -98,14 +107,14 @@ class AttributesProcessor(Processor):
         self._include = matcher(settings.include) if settings.include else None
         self._exclude = matcher(settings.exclude) if settings.exclude else None
 
-    def process(self, signal: Signal, request: Request) -> None:
+    def process(self, signal: Signal, request: Request, context: RequestContext) -> None:
         for item, attributes in attributed(signal, request):
             if self._include is not None and not self._include(signal, item, attributes):
                 continue
             if self._exclude is not None and self._exclude(signal, item, attributes):
                 continue
             for apply in self._changes:
-                apply(attributes)
+                apply(attributes, context)
 
 
 def change(settings: ActionSettings) -> Change:
@@ -125,13 +134,17 @@ def change(settings: ActionSettings) -> Change:
 
 def _put(settings: ActionSettings) -> Change:
     key, action = settings.key, settings.action
+    wanted = canonical(settings.from_context) if settings.from_context is not None else None
 
-    def apply(attributes: Any) -> None:
+    def apply(attributes: Any, context: RequestContext) -> None:
         there = find(attributes, key) is not None
         if (action == "insert" and there) or (action == "update" and not there):
             return
         value = settings.value
-        if settings.from_attribute is not None:
+        if wanted is not None:
+            came = context.values(wanted)
+            value = ";".join(came) if came else settings.default_value
+        elif settings.from_attribute is not None:
             source = find(attributes, settings.from_attribute)
             value = settings.default_value if source is None else plain(source.value)
         if value is not None:
@@ -150,7 +163,7 @@ def _keys(settings: ActionSettings, attributes: Any) -> list[str]:
 
 
 def _delete(settings: ActionSettings) -> Change:
-    def apply(attributes: Any) -> None:
+    def apply(attributes: Any, context: RequestContext) -> None:
         for key in _keys(settings, attributes):
             remove(attributes, key)
 
@@ -158,7 +171,7 @@ def _delete(settings: ActionSettings) -> Change:
 
 
 def _hash(settings: ActionSettings) -> Change:
-    def apply(attributes: Any) -> None:
+    def apply(attributes: Any, context: RequestContext) -> None:
         for key in _keys(settings, attributes):
             attribute = find(attributes, key)
             if attribute is not None:
@@ -187,7 +200,7 @@ def sha1(value: Value) -> str:
 def _extract(settings: ActionSettings) -> Change:
     pattern = compiled(settings.pattern or "")
 
-    def apply(attributes: Any) -> None:
+    def apply(attributes: Any, context: RequestContext) -> None:
         attribute = find(attributes, settings.key)
         if attribute is None or not attribute.value.HasField("string_value"):
             return
@@ -202,7 +215,7 @@ def _extract(settings: ActionSettings) -> Change:
 def _convert(settings: ActionSettings) -> Change:
     cast = CASTS[settings.converted_type or "string"]
 
-    def apply(attributes: Any) -> None:
+    def apply(attributes: Any, context: RequestContext) -> None:
         attribute = find(attributes, settings.key)
         if attribute is None:
             return

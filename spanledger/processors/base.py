@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from spanledger.errors import SpanledgerError
+from spanledger.model.context import RequestContext
 from spanledger.model.received import Signal
 
 Request: TypeAlias = Any
@@ -28,6 +29,7 @@ class ErrorMode(StrEnum):
 
 
 class Processor(Protocol):
-    """Changes a request in place. Must not wait for anything; raises `ProcessorError` only."""
+    """Changes a request in place; `context` is what else came with it. Must not wait for anything; raises
+    `ProcessorError` only."""
 
-    def process(self, signal: Signal, request: Request) -> None: ...
+    def process(self, signal: Signal, request: Request, context: RequestContext) -> None: ...

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from spanledger.errors import PayloadError
+from spanledger.model.context import NO_CONTEXT, RequestContext
 from spanledger.model.received import Encoding, Signal
 from spanledger.processors.base import Processor, ProcessorError, Request
 from spanledger.processors.counts import ProcessorCounts
@@ -22,20 +23,22 @@ class Chain:
         self.counts = tuple(map(ProcessorCounts, names))
         self._processors = tuple(zip(processors, self.counts, strict=True))
 
-    def apply(self, signal: Signal, encoding: Encoding, body: bytes) -> bytes | None:
+    def apply(
+        self, signal: Signal, encoding: Encoding, body: bytes, context: RequestContext = NO_CONTEXT
+    ) -> bytes | None:
         """What the processors leave, as protobuf; None when that is nothing. Raises `PayloadError` for a body that
         they cannot read and one that a processor gives up."""
         request = parse(signal, encoding, body)
-        return bytes(request.SerializeToString()) if self.process(signal, request) else None
+        return bytes(request.SerializeToString()) if self.process(signal, request, context) else None
 
-    def process(self, signal: Signal, request: Request) -> bool:
+    def process(self, signal: Signal, request: Request, context: RequestContext = NO_CONTEXT) -> bool:
         """Change a request in place; whether anything is left. Raises `PayloadError` where a processor gives up."""
         items = count(signal, request)
         for processor, counts in self._processors:
             counts.incoming += items
             began = time.perf_counter()
             try:
-                processor.process(signal, request)
+                processor.process(signal, request, context)
             except ProcessorError as problem:
                 raise PayloadError(str(problem)) from None
             counts.seconds.add(time.perf_counter() - began)

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 from pydantic import Field, model_validator
 
+from spanledger.model.context import RequestContext
 from spanledger.model.received import Signal
 from spanledger.processors.base import ErrorMode, Processor, ProcessorError, Request
 from spanledger.processors.ottl import Condition, Item, OttlError, compile_condition, context_of
@@ -120,13 +121,11 @@ class FilterProcessor(Processor):
         self.dropped = 0
         """Items dropped so far."""
 
-    def process(self, signal: Signal, request: Request) -> None:
+    def process(self, signal: Signal, request: Request, context: RequestContext) -> None:
         by_context: dict[str, list[Condition]] = {}
-        for context, condition in self._conditions[signal]:
-            by_context.setdefault(context, []).append(condition)
-        own = [
-            condition for context in ("resource", "scope", _OWN[signal]) for condition in by_context.get(context, ())
-        ]
+        for about, condition in self._conditions[signal]:
+            by_context.setdefault(about, []).append(condition)
+        own = [condition for about in ("resource", "scope", _OWN[signal]) for condition in by_context.get(about, ())]
         if own:
             self.dropped += drop(signal, request, lambda item: self._holds(own, item))
         if inner := by_context.get("spanevent"):

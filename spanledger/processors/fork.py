@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from spanledger.model.context import NO_CONTEXT, RequestContext
 from spanledger.model.received import Encoding, Signal
 from spanledger.processors.chain import Chain
 
@@ -19,17 +20,19 @@ class Fork:
     """Set where something ends here: `Received.road` of that."""
     onward: tuple[Fork, ...] = ()
 
-    def apply(self, signal: Signal, encoding: Encoding, body: bytes) -> Iterator[tuple[str, Encoding, bytes]]:
+    def apply(
+        self, signal: Signal, encoding: Encoding, body: bytes, context: RequestContext = NO_CONTEXT
+    ) -> Iterator[tuple[str, Encoding, bytes]]:
         """(road, encoding, body) of all that is left of a body. Raises `PayloadError`."""
         if self.chain is not None:
-            left = self.chain.apply(signal, encoding, body)
+            left = self.chain.apply(signal, encoding, body, context)
             if left is None:
                 return
             encoding, body = Encoding.PROTOBUF, left
         if self.road is not None:
             yield self.road, encoding, body
         for fork in self.onward:
-            yield from fork.apply(signal, encoding, body)
+            yield from fork.apply(signal, encoding, body, context)
 
     @property
     def changes(self) -> bool:

@@ -82,7 +82,8 @@ class ProcessingIntake(Intake):
         return left
 
     def _otlp(self, fork: Fork, received: Received) -> Iterator[Received]:
-        for road, encoding, body in fork.apply(received.signal, received.encoding, received.body):
+        given = (received.signal, received.encoding, received.body, received.context)
+        for road, encoding, body in fork.apply(*given):
             items = received.items
             if body is not received.body:
                 items = self._decode(received.signal, encoding, body).items
@@ -94,7 +95,7 @@ def _events(fork: Fork, received: Received) -> Iterator[Received]:
     if fork.chain is not None:
         events = [item for item in received.items if isinstance(item, ClientEvent)]
         shown = Shown(received.encoding, events, received.received_ns)
-        left = shown.left() if fork.chain.process(received.signal, shown.request) else []
+        left = shown.left() if fork.chain.process(received.signal, shown.request, received.context) else []
         if not left:
             return
         received = replace(received, body=encoded(received.encoding, left), items=left)

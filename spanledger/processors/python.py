@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 from pydantic import Field
 
 from spanledger.errors import ConfigError
+from spanledger.model.context import RequestContext
 from spanledger.model.received import Signal
 from spanledger.processors.base import ErrorMode, Processor, ProcessorError, Request
 from spanledger.processors.ottl.paths import Item
@@ -68,7 +69,7 @@ class PythonProcessor(Processor):
         self.dropped = self.failed = 0
         """Items dropped, and calls that raised, so far."""
 
-    def process(self, signal: Signal, request: Request) -> None:
+    def process(self, signal: Signal, request: Request, context: RequestContext) -> None:
         self.dropped += drop(signal, request, self._unwanted)
 
     def _unwanted(self, item: Item) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import model_validator
 
+from spanledger.model.context import RequestContext
 from spanledger.model.received import Signal
 from spanledger.processors.base import Processor, Request
 from spanledger.processors.ottl.patterns import compiled
@@ -71,7 +72,7 @@ class RedactionProcessor(Processor):
         self._allowed_values = [compiled(pattern) for pattern in settings.allowed_values]
         self._replace: Callable[[str], str] = self._hashed if settings.hash_function else lambda text: _MASK
 
-    def process(self, signal: Signal, request: Request) -> None:
+    def process(self, signal: Signal, request: Request, context: RequestContext) -> None:
         for group in resource_groups(signal, request):
             self._redact(group.resource.attributes)
             for scoped in scope_groups(signal, group):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from spanledger.model.context import METADATA, RequestContext
 from spanledger.model.received import Signal
 from spanledger.processors.base import ErrorMode, Processor, ProcessorError, Request
 from spanledger.processors.filter import readable
@@ -15,6 +18,7 @@ from spanledger.processors.walk import drop, points
 _log = logging.getLogger(__name__)
 
 _STATEMENT: Final = re.compile(r"\s*route\(\s*\)\s*(?:where\s(.*))?", re.DOTALL)
+_REQUEST: Final = re.compile(r'\s*request\["(?P<header>[^"\\]+)"\]\s*(?P<operator>==|!=)\s*"(?P<value>[^"\\]*)"\s*')
 _SIGNAL: Final = {"span": Signal.TRACES, "metric": Signal.METRICS, "datapoint": Signal.METRICS, "log": Signal.LOGS}
 
 
@@ -44,7 +48,20 @@ class Table(Protocol):
     def error_mode(self) -> ErrorMode: ...
 
 
-def conditions_of(row: Row) -> Condition | None:
+@dataclass(frozen=True, slots=True)
+class RequestCondition:
+    """What a header of the request is to be, or is not to be."""
+
+    key: str
+    value: str
+    equal: bool
+
+    def __call__(self, context: RequestContext) -> bool:
+        """Whether one of its values is so; none of a header that is missing."""
+        return any((value == self.value) is self.equal for value in context.values(self.key))
+
+
+def conditions_of(row: Row) -> Condition | RequestCondition | None:
     """The condition of a row, None where it always holds. Raises `ValueError`."""
     text = row.condition
     if text is None:
@@ -52,6 +69,11 @@ def conditions_of(row: Row) -> Condition | None:
         if found is None:
             raise ValueError("a statement is `route() where <condition>`; other functions are not supported here")
         text = found[1]
+    if text and text.strip() and row.context == "request":
+        found = _REQUEST.fullmatch(text)
+        if found is None:
+            raise ValueError('a condition of a request is request["<header>"] == "<value>", or !=')
+        return RequestCondition(METADATA + found["header"].lower(), found["value"], found["operator"] == "==")
     compiled: Condition | None = readable(compile_condition, text, row.context) if text and text.strip() else None
     return compiled
 
@@ -66,23 +88,30 @@ class RouteProcessor(Processor):
         ]
         self._default = pipeline in settings.default_pipelines
 
-    def process(self, signal: Signal, request: Request) -> None:
-        drop(signal, request, lambda item: not self._goes(signal, item))
+    def process(self, signal: Signal, request: Request, context: RequestContext) -> None:
+        rows: list[tuple[str, Condition | None, bool, str]] = []
+        for about, condition, here, action in self._rows:
+            if isinstance(condition, RequestCondition):
+                if condition(context):
+                    rows.append((about, None, here, action))
+            elif _SIGNAL.get(about, signal) is signal:
+                rows.append((about, condition, here, action))
+        drop(signal, request, lambda item: not self._goes(rows, item))
 
-    def _goes(self, signal: Signal, item: Item) -> bool:
+    def _goes(self, rows: Sequence[tuple[str, Condition | None, bool, str]], item: Item) -> bool:
         goes = False
-        for context, condition, here, action in self._rows:
-            if _SIGNAL.get(context, signal) is signal and self._holds(context, condition, item):
+        for about, condition, here, action in rows:
+            if self._holds(about, condition, item):
                 goes = goes or here
                 if action == "move":
                     return goes
         return goes or self._default
 
-    def _holds(self, context: str, condition: Condition | None, item: Item) -> bool:
+    def _holds(self, about: str, condition: Condition | None, item: Item) -> bool:
         if condition is None:
             return True
         try:
-            if context != "datapoint":
+            if about != "datapoint":
                 return condition(item)
             for point in points(item.metric):  # a metric stays whole: it goes where one of its points goes
                 item.datapoint = point

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from spanledger.model.context import RequestContext
 from spanledger.model.received import Signal
 from spanledger.processors.base import Processor, Request
 from spanledger.processors.ottl.paths import Item
@@ -47,7 +48,7 @@ class SamplerProcessor(Processor):
         self.dropped = 0
         """Items dropped so far."""
 
-    def process(self, signal: Signal, request: Request) -> None:
+    def process(self, signal: Signal, request: Request, context: RequestContext) -> None:
         if signal is not Signal.METRICS and self._settings.sampling_percentage < 100:
             self.dropped += drop(signal, request, lambda item: not self._keeps(item))
 

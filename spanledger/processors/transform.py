@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import model_validator
 
+from spanledger.model.context import RequestContext
 from spanledger.model.received import Signal
 from spanledger.processors.base import ErrorMode, Processor, ProcessorError, Request
 from spanledger.processors.filter import readable
@@ -116,7 +117,7 @@ class TransformProcessor(Processor):
     def __init__(self, settings: TransformSettings) -> None:
         self._groups = groups_of(settings)
 
-    def process(self, signal: Signal, request: Request) -> None:
+    def process(self, signal: Signal, request: Request, context: RequestContext) -> None:
         for group in self._groups[signal]:
             for item in in_context(signal, request, group.context):
                 self._run(group, item)

@@ -20,6 +20,7 @@ from spanledger.access.authenticator import Sender
 from spanledger.access.caller import Caller
 from spanledger.errors import PayloadError, PermissionDenied, Unauthenticated
 from spanledger.model.client_event import ClientEvent
+from spanledger.model.context import NO_CONTEXT, RequestContext
 from spanledger.model.received import Encoding, Intake, Received, Signal
 from spanledger.receiver.admission import Turnstile
 from spanledger.receiver.traffic import Traffic
@@ -44,7 +45,12 @@ class ClientEvents:
         self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="client events")
 
     async def take(
-        self, sender: Sender, encoding: Encoding, body: bytes, traffic: Traffic | None = None
+        self,
+        sender: Sender,
+        encoding: Encoding,
+        body: bytes,
+        traffic: Traffic | None = None,
+        context: RequestContext = NO_CONTEXT,
     ) -> dict[str, Any]:
         """One result for each entry, in their order, once what is good is safe; entries are counted in `traffic`.
         Raises `PayloadError` when the body holds none, and what the intake raises."""
@@ -62,7 +68,8 @@ class ClientEvents:
                 whole = body if len(entries) == len(told) else _body_of(encoding, entries)
                 items = [ClientEvent(encoding, each.body) for each in entries if not each.passed_over]
                 if items:
-                    await self._accept(Received(project, Signal.TRACES, encoding, whole, items, received_ns), entries)
+                    received = Received(project, Signal.TRACES, encoding, whole, items, received_ns, context=context)
+                    await self._accept(received, entries)
                     kept = sum(each.error is None and not each.passed_over for each in entries)
                     sender.charge(kept, len(whole))
                     good += kept

@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from spanledger.access.authenticator import Sender
 from spanledger.errors import NotServed
+from spanledger.model.context import NO_CONTEXT, UNUSED, ContextUse, RequestContext
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Decoded, Encoding, Intake, Received, Signal
 from spanledger.receiver.admission import Turnstile
@@ -47,7 +48,9 @@ class Exports:
         signals: frozenset[Signal] = frozenset(Signal),
         tracer: Tracer | None = None,
         name: str = "otlp",
+        contexts: ContextUse = UNUSED,
     ) -> None:
+        self._contexts = contexts
         self._tracer = tracer if tracer is not None else Tracer()
         self._name = name
         self._signals = signals
@@ -78,7 +81,20 @@ class Exports:
         span.set(receiver=self._name, transport=transport)
         return span
 
-    async def take(self, sender: Sender, signal: Signal, encoding: Encoding, body: bytes, traffic: Traffic) -> bytes:
+    @property
+    def uses_contexts(self) -> bool:
+        """Whether anybody looks at the context of a request: only then one is made."""
+        return self._contexts.any
+
+    async def take(
+        self,
+        sender: Sender,
+        signal: Signal,
+        encoding: Encoding,
+        body: bytes,
+        traffic: Traffic,
+        context: RequestContext = NO_CONTEXT,
+    ) -> bytes:
         """The response message of a request, in the request's encoding, once what it holds is safe; items are counted
         in `traffic`. Raises `PayloadError` when nothing in it can be used, and what the intake raises."""
         received_ns = time.time_ns()
@@ -91,6 +107,8 @@ class Exports:
             decoded = await self._decode(signal, encoding, body)
             if decoded.items:
                 received = Received(sender.project_id, signal, encoding, body, decoded.items, received_ns)
+                if context is not NO_CONTEXT:
+                    received.context, received.kept = context, self._contexts.of(context)
                 try:
                     await self._intake.accept(received)
                 except Exception as problem:

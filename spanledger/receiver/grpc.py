@@ -20,8 +20,10 @@ import grpc.aio
 
 from spanledger.access.authenticator import Authenticator, Sender, sender_of
 from spanledger.errors import ConfigError, Overloaded, PayloadError
+from spanledger.model.context import NO_CONTEXT, RequestContext
 from spanledger.model.received import Encoding, Signal
 from spanledger.receiver.admission import Admission, Reservation
+from spanledger.receiver.context import address_of_peer, context_of
 from spanledger.receiver.export import Exports
 from spanledger.receiver.listen import UNIX, make_way, remove_socket
 from spanledger.receiver.settings import MEBIBYTE, GrpcSettings
@@ -112,6 +114,7 @@ class _Methods(GenericHandler):
     ) -> None:
         self._traffic = traffic
         self._read_timeout = settings.read_timeout
+        self._include_metadata = settings.include_metadata
         self._exports = exports
         self._authenticator = authenticator
         self._admission = admission
@@ -156,12 +159,17 @@ class _Methods(GenericHandler):
                 sender = await sender
             with self._admission.reserve(_UNASKED) as reservation:
                 body = await _Message(context, reservation, self._slow, self._read_timeout).read()
-                return await self._exports.take(sender, signal, Encoding.PROTOBUF, body, self._traffic)
+                told = self._told(sender, context) if self._exports.uses_contexts else NO_CONTEXT
+                return await self._exports.take(sender, signal, Encoding.PROTOBUF, body, self._traffic, told)
         except Exception as problem:
             self._traffic.refuse(problem, signal)
             answer = failure_of(problem)
         _tell(span, answer)
         return await _abort(answer, context)
+
+    def _told(self, sender: Sender, context: Context) -> RequestContext:
+        metadata = context.invocation_metadata() if self._include_metadata else None
+        return context_of(sender.caller, address_of_peer(context.peer()), metadata or ())
 
 
 class _Message:

@@ -15,10 +15,12 @@ from aiohttp import web
 from spanledger._version import __version__
 from spanledger.access.authenticator import Authenticator, Sender, sender_of
 from spanledger.errors import Overloaded, PayloadError, PayloadTooLarge
+from spanledger.model.context import NO_CONTEXT, RequestContext
 from spanledger.model.received import Encoding, Signal
 from spanledger.receiver.admission import Admission, Reservation
 from spanledger.receiver.client_events import PATHS as CLIENT_PATHS
 from spanledger.receiver.compression import BodyReader
+from spanledger.receiver.context import context_of
 from spanledger.receiver.cors import CorsPolicy
 from spanledger.receiver.export import Exports
 from spanledger.receiver.http_connection import Connection
@@ -195,10 +197,14 @@ class HttpServer:
             if not isinstance(sender, Sender):
                 sender = await sender
             self._exports.check(signal)
+            context = NO_CONTEXT
+            if self._exports.uses_contexts:
+                headers = request.headers.items() if self._settings.include_metadata else ()
+                context = context_of(sender.caller, request.remote or "", headers)
             if told is not None:
-                take = partial(self._events, sender, told)
+                take = partial(self._events, sender, told, context)
             elif encoding is not None:
-                take = partial(self._export, sender, signal, encoding)
+                take = partial(self._export, sender, signal, encoding, context)
             else:
                 return _unsupported_media_type(request.headers)
             if (request.content_length or 0) > self._settings.max_request_body_size:
@@ -218,12 +224,14 @@ class HttpServer:
                 return _failed_client(answer)
             return _failed(answer, encoding)
 
-    async def _export(self, sender: Sender, signal: Signal, encoding: Encoding, body: bytes) -> web.Response:
-        accepted = await self._exports.take(sender, signal, encoding, body, self.traffic)
+    async def _export(
+        self, sender: Sender, signal: Signal, encoding: Encoding, context: RequestContext, body: bytes
+    ) -> web.Response:
+        accepted = await self._exports.take(sender, signal, encoding, body, self.traffic, context)
         return web.Response(body=accepted, headers={"Content-Type": _MEDIA_TYPES[encoding]})
 
-    async def _events(self, sender: Sender, told: Encoding, body: bytes) -> web.Response:
-        results = await self._exports.client_events.take(sender, told, body, self.traffic)
+    async def _events(self, sender: Sender, told: Encoding, context: RequestContext, body: bytes) -> web.Response:
+        results = await self._exports.client_events.take(sender, told, body, self.traffic, context)
         return web.Response(body=msgspec.json.encode(results), content_type="application/json")
 
     async def _read(self, request: web.BaseRequest, reservation: Reservation) -> bytes:

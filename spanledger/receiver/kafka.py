@@ -11,15 +11,18 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from spanledger.access.authenticator import Authenticator
+from spanledger.access.caller import Caller
 from spanledger.clients.kafka import load
 from spanledger.errors import ConfigError, LogError, Overloaded, PayloadError
+from spanledger.model.context import UNUSED, ContextUse, RequestContext
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Backlog, Encoding, Intake, Received, Signal
 from spanledger.receiver.admission import Admission
+from spanledger.receiver.context import context_of
 from spanledger.receiver.kafka_offsets import Offsets
 from spanledger.receiver.kafka_settings import KafkaReceiverSettings
 from spanledger.receiver.traffic import Traffic
@@ -65,6 +68,7 @@ class KafkaReceiver:
         name: str = "kafka",
         limits: Limits = DEFAULT_LIMITS,
         signals: frozenset[Signal] = frozenset(Signal),
+        contexts: ContextUse = UNUSED,
         **_: object,
     ) -> None:
         """`backlog` tells what is delivered, and takes what can never be read. Raises `ConfigError` for a topic that
@@ -75,6 +79,7 @@ class KafkaReceiver:
         self._backlog = backlog
         self._name = name
         self._limits = limits
+        self._contexts = contexts
         self._signals: dict[str, Signal] = {}
         for signal in sorted(signals):
             for topic in settings.topics_of(signal):
@@ -194,6 +199,9 @@ class KafkaReceiver:
             place = None
             if decoded.items:
                 received = Received(self._settings.project, signal, encoding, body, decoded.items, time.time_ns())
+                if self._contexts.any:
+                    received.context = _context(self._settings.project, message.headers)
+                    received.kept = self._contexts.of(received.context)
                 place = await self._until_room(received)
             project, items = self._settings.project, len(decoded.items)
             self.traffic.accept(signal, project, items, len(decoded.rejected), len(body))
@@ -276,6 +284,12 @@ class KafkaReceiver:
         await self._pause(seconds)
         if self._stopping.is_set():
             raise _Stopping
+
+
+def _context(project: str, headers: Iterable[tuple[str, bytes | None]]) -> RequestContext:
+    """Headers of a message are to it what those of a request are to that; the Collector shows them always."""
+    texts = ((name, (value or b"").decode("utf-8", "replace")) for name, value in headers)
+    return context_of(Caller(project), "", texts)
 
 
 def _listener(aiokafka: Any, revoked: Callable[[set[tuple[str, int]]], Awaitable[None]], offsets: Offsets) -> Any:

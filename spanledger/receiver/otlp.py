@@ -11,6 +11,7 @@ from typing import Final
 from spanledger.access.authenticator import Authenticator, Everyone
 from spanledger.access.settings import AuthSettings
 from spanledger.errors import ConfigError
+from spanledger.model.context import UNUSED, ContextUse
 from spanledger.model.keys import KeyTable
 from spanledger.model.received import Intake, Signal
 from spanledger.receiver.admission import DEFAULT_IN_FLIGHT, Admission
@@ -49,15 +50,17 @@ class OtlpReceiver:
         memory_limit: int | None = None,
         tracer: Tracer | None = None,
         name: str = "otlp",
+        contexts: ContextUse = UNUSED,
     ) -> None:
         """`authenticators`: extensions by id, those that `auth` may name; under `""` the one for protocols that name
         none. `signals`: those that a pipeline takes; others are answered as not served. `reuse_port`: share the ports
         with other processes that also say so. `in_flight_bytes`: of each protocol without a bound of its own.
         `drain_rate`: bytes a second that leave the log, from which refused senders are told when to come back.
-        `memory_limit`: bytes that the process may take. `tracer`: makes spans about requests, under `name`. Raises
-        `ConfigError` for an `auth` that names no authenticator."""
+        `memory_limit`: bytes that the process may take. `tracer`: makes spans about requests, under `name`.
+        `contexts`: what of their requests is looked at. Raises `ConfigError` for an `auth` that names no
+        authenticator."""
         self._reuse_port = reuse_port
-        self._exports = Exports(table, intake, limits, signals, tracer, name)
+        self._exports = Exports(table, intake, limits, signals, tracer, name, contexts)
         protocols = settings.protocols
         memory = MemoryLimit(memory_limit)
         self._grpc: GrpcServer | None = None

@@ -55,7 +55,7 @@ class ServerSettings(Settings):
     auth: AuthSettings | None = None
     """Who may send. Left out: those with a key where `service::extensions` names a `projects`, else everyone."""
     include_metadata: bool = False
-    """Without effect: processors are shown no headers."""
+    """Let `from_context` of processors and of `headers_setter` see the headers of requests."""
     middlewares: tuple[Any, ...] = ()
     """The Collector's; there are none here, so the list must be empty."""
 
@@ -82,10 +82,6 @@ class ServerSettings(Settings):
         if (self.transport == "unix") != self.endpoint.startswith(UNIX):
             raise ValueError("expected a path as endpoint with transport unix, and host:port with tcp")
         return self
-
-    def without_effect(self) -> Iterator[str]:
-        if self.include_metadata:
-            yield "include_metadata has no effect; processors are shown no headers"
 
 
 class KeepaliveServerParameters(Settings):
@@ -151,7 +147,6 @@ class GrpcSettings(ServerSettings):
         return tls
 
     def without_effect(self) -> Iterator[str]:
-        yield from super().without_effect()
         for name in ("read_buffer_size", "write_buffer_size"):
             if name in self.model_fields_set:
                 yield f"{name} has no effect; gRPC's library sizes its buffers itself"
@@ -226,7 +221,6 @@ class HttpSettings(ServerSettings):
         return path if path.startswith("/") else f"/{path}"
 
     def without_effect(self) -> Iterator[str]:
-        yield from super().without_effect()
         if self.write_timeout:
             yield "write_timeout has no effect; answers are a few hundred bytes"
         if not self.cors.allowed_origins and self.cors.model_fields_set:

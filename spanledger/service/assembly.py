@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from spanledger.clients.auth import ClientAuthSettings
+from spanledger.clients.auth import Borrowed, ClientAuthSettings
 from spanledger.config import ComponentId, Config, InvalidConfiguration, Kind, Problem
 from spanledger.config.components import Registry
 from spanledger.config.pipeline import delivery_settings, signals_of_exporter, tables_delivery
@@ -89,7 +89,7 @@ class Assembly:
         exporter: RawExporter = self._factory(Kind.EXPORTERS, id_)(settings, signal)
         auth = getattr(settings, "auth", None)
         if isinstance(auth, ClientAuthSettings):  # the extension starts before the exporter
-            exporter.credentials = lambda: self._authenticators[auth.authenticator].lend()
+            exporter.credentials = Borrowed(lambda: self._authenticators[auth.authenticator])
         return exporter
 
     def _factory(self, kind: Kind, id_: ComponentId) -> Any:

@@ -34,8 +34,8 @@ def add_processors(samples: Samples, forks: Mapping[tuple[str, Signal], Fork]) -
 def add_authenticators(samples: Samples, authenticators: Mapping[str, Any]) -> None:
     """Of extensions that ask for keys."""
     for name, authenticator in authenticators.items():
-        if name:
-            samples.add(declarations.AUTH_REFUSED, getattr(authenticator, "refused", 0), name)
+        if name and (refused := getattr(authenticator, "refused", None)) is not None:
+            samples.add(declarations.AUTH_REFUSED, refused, name)
 
 
 def add_exporters(

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from spanledger.config import ComponentId, Config, Kind
 from spanledger.config.components import Registry
+from spanledger.config.contexts import contexts_used
 from spanledger.config.pipeline import in_flight_bytes, memory_limit
 from spanledger.config.rules import authenticating, default_authenticator, used
 
@@ -20,7 +21,7 @@ def same_receivers(
 ) -> set[ComponentId]:
     """Of those that run, the receivers that would be made in the same way again, given the `same_keys`. Those that
     fetch are not among them: they know how far the pipeline behind them has delivered."""
-    if _memory(config) != _memory(before):
+    if _memory(config) != _memory(before) or contexts_used(config) != contexts_used(before):
         return set()
     were = used(before, Kind.RECEIVERS)
     return {

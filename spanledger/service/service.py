@@ -10,17 +10,29 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from spanledger.access.projects import Projects
+from spanledger.clients.auth import Borrowed
 from spanledger.components import components_of, layout_of
 from spanledger.config import ComponentId, Config, Kind
 from spanledger.config.components import Registry
+from spanledger.config.contexts import contexts_used
 from spanledger.config.ids import parse_id
 from spanledger.config.pipeline import in_flight_bytes, memory_limit, pipeline_settings
 from spanledger.config.registry import COMPONENTS
-from spanledger.config.rules import API, HEALTH_CHECK, MAINTENANCE, ZPAGES, authenticating, default_authenticator, used
+from spanledger.config.rules import (
+    API,
+    HEALTH_CHECK,
+    MAINTENANCE,
+    ZPAGES,
+    additional_auth,
+    authenticating,
+    default_authenticator,
+    used,
+)
 from spanledger.forks import forks_of
 from spanledger.maintenance import Maintenance
 from spanledger.mapping import KEYS
@@ -170,6 +182,8 @@ class Service:
                 together = tally(str(id_), self._logs if self.durable else None, self._worker)
                 if together is not None:
                     authenticator.share(together)
+            if (before_it := additional_auth(extensions[id_])) is not None:
+                authenticator.follow(Borrowed(partial(self._authenticators.__getitem__, before_it)))
             await authenticator.start()
             self._extensions[id_] = self._authenticators[str(id_)] = authenticator
         if (default := default_authenticator(self._config)) is not None:
@@ -215,6 +229,7 @@ class Service:
                 memory_limit=memory_limit(self._config),
                 drain_rate=self._gate.drain_rate,
                 name=str(id_),
+                contexts=contexts_used(self._config),
                 **({"backlog": self.pipeline} if self._fetches(id_) else {"tracer": self.tracer}),
             )
             await started(self._config, Kind.RECEIVERS, id_, receiver.start())

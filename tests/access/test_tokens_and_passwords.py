@@ -12,6 +12,7 @@ from spanledger.access.basic import BasicAuth
 from spanledger.access.bearer import BearerTokenAuth
 from spanledger.access.caller import Caller
 from spanledger.access.settings import BasicAuthSettings, BearerTokenAuthSettings
+from spanledger.clients.auth import Credentials
 from spanledger.errors import ConfigError, Unauthenticated
 
 
@@ -30,6 +31,12 @@ def credentials(user: str, password: str) -> dict[str, str]:
 async def settled(extension: BasicAuth, headers: dict[str, str]) -> Caller:
     caller = extension.authenticate(headers)
     return caller if isinstance(caller, Caller) else await caller
+
+
+async def put(extension: Credentials) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    await extension.put(headers, "")
+    return headers
 
 
 class TestBearer:
@@ -106,9 +113,9 @@ class TestBasic:
 
 
 class TestLending:
-    def test_a_token_with_its_header_and_scheme(self) -> None:
-        assert bearer(token="t-1").lend() == {"Authorization": "Bearer t-1"}
-        assert bearer(token="t-1", header="X-Auth", scheme="Token").lend() == {"X-Auth": "Token t-1"}
+    async def test_a_token_with_its_header_and_scheme(self) -> None:
+        assert await put(bearer(token="t-1")) == {"Authorization": "Bearer t-1"}
+        assert await put(bearer(token="t-1", header="X-Auth", scheme="Token")) == {"X-Auth": "Token t-1"}
 
     async def test_user_and_password_from_files(self, tmp_path: Path) -> None:
         for name in ("user", "password"):
@@ -117,7 +124,7 @@ class TestLending:
         extension = BasicAuth(BasicAuthSettings.model_validate({"client_auth": client}))
         await extension.start()
         try:
-            assert extension.lend()["Authorization"] == credentials("my-user", "my-password")["authorization"]
+            assert (await put(extension))["Authorization"] == credentials("my-user", "my-password")["authorization"]
         finally:
             await extension.stop()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from pydantic import ValidationError
 
 from spanledger.access.bearer import BearerTokenAuth
 from spanledger.access.settings import BearerTokenAuthSettings
+from spanledger.clients.auth import Credentials
 from spanledger.clients.tls import ClientTlsSettings
-from spanledger.errors import Overloaded, Throttled
+from spanledger.errors import CredentialsUnavailable, Overloaded, PayloadError, Throttled
 from spanledger.exporters.base import WRITTEN, WriteResult
 from spanledger.exporters.messages import count, halves
 from spanledger.exporters.otlp import OtlpExporter, OtlpHttpExporter
@@ -124,13 +126,54 @@ async def test_credentials_of_an_extension_are_sent_as_they_are_now(protocol: st
         receiving(memory, authenticators={"": OneKey()}) as receiver,
         exporting(receiver, protocol) as exporter,
     ):
-        exporter.credentials = extension.lend
+        exporter.credentials = extension
         assert (await exporter.write([traces("a")], "")).retry is not None
         token.write_text("secret\n")
         assert extension.look()
         assert await exporter.write([traces("b")], "") == WRITTEN
     await extension.stop()
     assert memory.names == ["b"]
+
+
+class Tenants(Credentials):
+    """Sends what a request was kept with; some of it cannot be sent, and of the rest there is none for a while."""
+
+    def __init__(self) -> None:
+        self.turned_down_times = 0
+
+    async def put(self, headers: MutableMapping[str, str], context: str) -> None:
+        if context == "nonsense":
+            raise PayloadError("nonsense is no header")
+        if context == "later":
+            raise CredentialsUnavailable("no token yet")
+        headers["Authorization"] = f"Bearer {context}"
+
+    def turned_down(self) -> None:
+        self.turned_down_times += 1
+
+
+def of(context: str, name: str) -> Telemetry:
+    return replace(traces(name), context=context)
+
+
+@both
+async def test_each_context_goes_in_a_request_of_its_own(protocol: str) -> None:
+    memory = Memory()
+    async with (
+        receiving(memory, authenticators={"": OneKey()}) as receiver,
+        exporting(receiver, protocol, headers={"Authorization": "Bearer of the settings"}) as exporter,
+    ):
+        exporter.credentials = tenants = Tenants()
+        batch = [of("secret", "a"), of("stranger", "b"), of("secret", "c")]
+        answer = await exporter.write(batch, "")
+        later = await exporter.write([of("later", "d"), of("secret", "e"), of("nonsense", "f")], "")
+    assert [one.body for one in memory.received] == [batch[0].body + batch[2].body, traces("e").body]
+    # What a sender chose is the sender's: nobody waits until it is put right.
+    assert answer.refused is not None
+    assert "not known" in answer.refused
+    assert (answer.retry, answer.stored) == (None, [0, 2])
+    assert tenants.turned_down_times == 1
+    assert later == WriteResult(retry="no token yet", stored=[1])
 
 
 @both

@@ -230,6 +230,24 @@ async def test_poison_is_a_dead_letter_and_the_rest_goes_on(brokers: str, tmp_pa
     assert "message poison/0/0 is a dead letter" in ledger.output()
 
 
+async def test_headers_of_messages_are_shown_to_processors(brokers: str, tmp_path: Path) -> None:
+    topic = "headers"
+    grpc_port, http_port = free_ports(2)
+    body, ids = trace(1)
+    producer = AIOKafkaProducer(bootstrap_servers=brokers)
+    await producer.start()
+    await producer.send_and_wait(topic, body, headers=[("X-User", b"ali")])
+    await producer.stop()
+    config = ledger_config(tmp_path / "ledger", grpc_port, http_port, consuming(brokers, topic))
+    action = {"key": "user.id", "action": "upsert", "from_context": "metadata.x-user"}
+    config["processors"] = {"attributes": {"actions": [action]}}
+    config["service"]["pipelines"]["traces"]["processors"] = ["attributes"]
+    ledger = new_spanledger(tmp_path / "ledger", config, http_port, "ledger")
+    async with started(ledger):
+        await arrived(tmp_path / "ledger", ids, ledger)
+    assert {run["user_id"] for run in runs_in(tmp_path / "ledger").values()} == {"ali"}
+
+
 async def test_from_us_to_a_collector(brokers: str, tmp_path: Path, http: aiohttp.ClientSession) -> None:
     topic = "to-collector"
     port, other = free_ports(2)

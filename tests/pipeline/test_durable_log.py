@@ -254,3 +254,21 @@ def made(settings: FileStorageSettings) -> Path:
 
 def segments(settings: FileStorageSettings) -> list[Path]:
     return sorted(settings.directory.glob("*.segment"))
+
+
+async def test_what_is_kept_of_a_context_stays_with_its_entry(on_disk: FileStorageSettings) -> None:
+    kept = '{"metadata.x-tenant":["acme"]}'
+    first, second = request("span a"), request("span b")
+    first.kept, second.kept, second.road = kept, kept, "traces/a,traces/b"
+    async with opened(on_disk) as log:
+        for one in (first, second, request("span c")):
+            await log.append(one)
+    async with opened(on_disk) as log:
+        entries = (await log.read(0, 3, 10_000)).entries
+        assert [(entry.context, entry.road) for entry in entries] == [
+            (kept, ""),
+            (kept, "traces/a,traces/b"),
+            ("", ""),
+        ]
+        assert log.status().bytes == 3 * (256 + 6) + 2 * len(kept), "it counts against the bound"
+        assert log.status().bytes == sum(entry.size for entry in entries)

@@ -8,6 +8,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from spanledger.model.context import NO_CONTEXT, RequestContext
 from spanledger.model.received import Signal
 from spanledger.processors.base import Processor
 from spanledger.processors.values import plain_map, put, write
@@ -73,8 +74,10 @@ def spans_of(request: ExportTraceServiceRequest) -> list[Any]:
     return [span for group in request.resource_spans for scoped in group.scope_spans for span in scoped.spans]
 
 
-def processed(processor: Processor, request: Any, signal: Signal = Signal.TRACES) -> Any:
-    processor.process(signal, request)
+def processed(
+    processor: Processor, request: Any, signal: Signal = Signal.TRACES, context: RequestContext = NO_CONTEXT
+) -> Any:
+    processor.process(signal, request, context)
     return request
 
 

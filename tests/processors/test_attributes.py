@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from spanledger.model.context import RequestContext
 from spanledger.model.received import Signal
 from spanledger.processors.attributes import (
     AttributesProcessor,
@@ -91,3 +92,27 @@ def test_resource_changes_what_items_share() -> None:
 def test_an_action_that_cannot_be_done_is_a_mistake(action: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=r"(?i)" + words):
         AttributesSettings.model_validate({"actions": [action]})
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("metadata.X-Tenant", "acme;shop"),
+        ("x-tenant", "acme;shop"),
+        ("metadata.none", None),
+        ("auth.project", "shop"),
+        ("auth.username", None),
+        ("client.address", "192.0.2.7"),
+    ],
+)
+def test_what_came_with_the_request(source: str, expected: str | None) -> None:
+    context = RequestContext("192.0.2.7", {"x-tenant": ["acme", "shop"]}, {"project": "shop"})
+    request = processed(
+        attributes({"key": "a", "action": "upsert", "from_context": source}), traces({}), context=context
+    )
+    assert plain_map(spans_of(request)[0].attributes).get("a") == expected
+
+
+def test_what_is_never_known_of_a_sender_is_a_mistake() -> None:
+    with pytest.raises(ValidationError, match="expected subject, username, project"):
+        attributes({"key": "a", "action": "upsert", "from_context": "auth.membership"})

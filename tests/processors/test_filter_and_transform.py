@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from spanledger.model.context import NO_CONTEXT
 from spanledger.model.received import Signal
 from spanledger.processors.base import ProcessorError
 from spanledger.processors.filter import FilterProcessor, FilterSettings
@@ -65,7 +66,7 @@ def test_a_condition_that_fails_keeps_the_span_or_refuses_the_request(mode: str,
     request = traces({"name": "a", "attributes": {"n": 7}})
     if kept is None:
         with pytest.raises(ProcessorError, match="Len wants text"):
-            processor.process(Signal.TRACES, request)
+            processor.process(Signal.TRACES, request, NO_CONTEXT)
     else:
         assert [span.name for span in spans_of(processed(processor, request))] == kept
 

@@ -35,7 +35,6 @@ def test_keys_of_the_collector_that_change_nothing_are_taken_and_told() -> None:
     assert protocols.grpc is not None
     assert protocols.http is not None
     assert list(protocols.grpc.without_effect()) == [
-        "include_metadata has no effect; processors are shown no headers",
         "read_buffer_size has no effect; gRPC's library sizes its buffers itself",
     ]
     assert list(protocols.http.without_effect()) == [

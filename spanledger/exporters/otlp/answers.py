@@ -15,6 +15,7 @@ from spanledger.exporters.base import WriteResult
 
 _RETRYABLE_HTTP: Final = frozenset({429, 502, 503, 504})
 _MISPLACED_HTTP: Final = frozenset({401, 403, 404, 405, 407, 408})
+_KEY_HTTP: Final = frozenset({401, 403})
 _RETRYABLE_GRPC: Final = frozenset(
     {
         grpc.StatusCode.CANCELLED,
@@ -30,6 +31,7 @@ _MISPLACED_GRPC: Final = frozenset(
 )
 """These speak of the key or the address and not of the data, so that they are no reason to give data up: the same
 request goes through once somebody has put it right."""
+_KEY_GRPC: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 _TEXT_AT_MOST: Final = 300
 
 
@@ -39,7 +41,7 @@ def of_http(status: int, retry_after: str | None, text: str) -> WriteResult:
     if status in _RETRYABLE_HTTP:
         return WriteResult(retry=reason, retry_after=_seconds(retry_after))
     if status in _MISPLACED_HTTP or 300 <= status < 400:
-        return WriteResult(retry=reason)
+        return WriteResult(retry=reason, turned_down=status in _KEY_HTTP)
     return WriteResult(refused=reason)
 
 
@@ -50,7 +52,7 @@ def of_grpc(code: grpc.StatusCode, details: str, trailers: dict[str, bytes | str
     if code in _RETRYABLE_GRPC or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and delay is not None):
         return WriteResult(retry=reason, retry_after=delay)
     if code in _MISPLACED_GRPC:
-        return WriteResult(retry=reason)
+        return WriteResult(retry=reason, turned_down=code in _KEY_GRPC)
     return WriteResult(refused=reason)
 
 
