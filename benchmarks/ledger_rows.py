@@ -23,6 +23,11 @@ _DAY_NS: Final = 86_400 * 1_000_000_000
 _SECOND: Final = 1_000_000_000
 _CHUNK: Final = 50
 """Copies of all templates that one statement makes."""
+_IN_PIECES: Final = (
+    "max_threads = 1, max_insert_threads = 1, max_joined_block_size_rows = 8192, max_block_size = 8192, "
+    "min_insert_block_size_rows = 65536, min_insert_block_size_bytes = 67108864"
+)
+"""Settings of a copy, which holds contents: it shares the memory of the embedded engine with the merges."""
 _MODELS: Final = (
     ("openai", "gpt-5-mini", "gpt-5-mini-2026-01-01", 0.3),
     ("openai", "gpt-5", "gpt-5-2026-01-01", 3.0),
@@ -196,7 +201,8 @@ class Copies:
                 given = ", ".join(made.get(column, clickhouse_name(column)) for column in columns)
                 yield (
                     f"INSERT INTO {base}.{table.name} ({into}) SELECT {given} FROM {base}.old_{table.name} AS old "
-                    f"CROSS JOIN (SELECT toInt64(number) AS n FROM numbers({first}, {count})) AS copies"
+                    f"CROSS JOIN (SELECT toInt64(number) AS n FROM numbers({first}, {count})) AS copies "
+                    f"SETTINGS {_IN_PIECES}"
                 )
         for table in tables:
             yield f"DROP TABLE {base}.old_{table.name}"

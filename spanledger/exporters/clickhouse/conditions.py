@@ -29,8 +29,10 @@ _TOTAL: Final = "if(input_tokens IS NULL, output_tokens, input_tokens + ifNull(o
 class Compiler:
     """Writes conditions on rows of `runs`, with the values as parameters `c0`, `c1`, …"""
 
-    def __init__(self, database: str, parameters: Parameters) -> None:
-        """`parameters` must hold `project`, and gets the values."""
+    def __init__(self, database: str, parameters: Parameters, runs: str | None = None) -> None:
+        """`parameters` must hold `project`, and gets the values. `runs` names the parameter with the ids of the only
+        runs that are looked at: then the scores of no others are read."""
+        self._runs = runs
         self._scores = f"{identifier(database)}.{identifier(SCORES.name)}"
         self._parameters = parameters
 
@@ -90,6 +92,8 @@ class Compiler:
 
     def _labelled(self, key: str, op: Op, value: str) -> str:
         name = self._value(key, "String")
+        if value and op in (Op.EQ, Op.NE):  # a key that is not there has an empty text
+            return f"(metadata[{name}] {op} {self._value(value, 'String')})"
         there = f"mapContains(metadata, {name})"
         if op is Op.EXISTS:
             return there
@@ -106,9 +110,15 @@ class Compiler:
             compared = f"JSONExtractString(value) {sign} {self._value(value, 'String')}"
         else:
             compared = f"ifNull(value_number {op} {self._value(repr(float(value)), 'Float64')}, 0)"
+        theirs = ""
+        if self._runs is not None:
+            theirs = (
+                f"AND score_id IN (SELECT score_id FROM {self._scores} WHERE project_id = {{project:String}} "
+                f"AND run_id IN {{{self._runs}:Array(UUID)}}) "
+            )
         return (
             f"run_id IN (SELECT assumeNotNull(run_id) FROM (SELECT * FROM {self._scores} "
-            f"WHERE project_id = {{project:String}} AND name = {self._value(name, 'String')} "
+            f"WHERE project_id = {{project:String}} AND name = {self._value(name, 'String')} {theirs}"
             "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY score_id) "
             f"WHERE is_deleted = 0 AND run_id IS NOT NULL AND value NOT IN ('', 'null') AND {compared})"
         )

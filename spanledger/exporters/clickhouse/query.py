@@ -34,7 +34,9 @@ _SORTS: Final = {
     Sort.COST: "cost",
 }
 _DAY_NS: Final = 86_400 * 1_000_000_000
-_WEEK_NS: Final = 7 * _DAY_NS
+WEEK_NS: Final = 7 * _DAY_NS
+_MONDAY_NS: Final = 4 * _DAY_NS
+"""Begin of the first week that began after the epoch."""
 _FINAL: Final = {
     # The start of a run may move, and its versions then lie in several partitions.
     "do_not_merge_across_partitions_select_final": 0,
@@ -72,10 +74,10 @@ def _weeks(filter_: RunFilter, parameters: Parameters) -> str:
     its versions there. Without it a merge at reading takes in all partitions, for starts are not part of the key."""
     found = []
     if filter_.started_from is not None:
-        parameters["first_week"] = week(max(filter_.started_from - _WEEK_NS, 0))
+        parameters["first_week"] = week(max(filter_.started_from - WEEK_NS, 0))
         found.append("_partition_id >= {first_week:String}")
     if filter_.started_to is not None:
-        parameters["last_week"] = week(min(filter_.started_to + _WEEK_NS, FAR_FUTURE))
+        parameters["last_week"] = week(min(filter_.started_to + WEEK_NS, FAR_FUTURE))
         found.append("_partition_id <= {last_week:String}")
     return " AND ".join(found) or "1"
 
@@ -87,8 +89,13 @@ def week(time_ns: int) -> str:
     return f"{year}{number:02}"
 
 
-def _conditions(database: str, filter_: RunFilter, parameters: Parameters) -> str:
-    """What a run must fulfil, apart from project and trace, which never change."""
+def week_begin(time_ns: int) -> int:
+    """Begin of the partition of runs that started at a time."""
+    return time_ns - (time_ns - _MONDAY_NS) % WEEK_NS
+
+
+def _conditions(database: str, filter_: RunFilter, parameters: Parameters, runs: str | None = None) -> str:
+    """What a run must fulfil, apart from project and trace, which never change. `runs`: see `Compiler`."""
     found = []
     for column, values in (
         ("type", filter_.types),
@@ -114,7 +121,7 @@ def _conditions(database: str, filter_: RunFilter, parameters: Parameters) -> st
         found.append(f"started_at < {_time('f_to')}")
     if filter_.where is not None:
         parameters["project"] = filter_.project_id
-        found.append(Compiler(database, parameters).sql(filter_.where))
+        found.append(Compiler(database, parameters, runs).sql(filter_.where))
     return " AND ".join(found) or "1"
 
 
@@ -129,7 +136,7 @@ def _key(filter_: RunFilter, parameters: Parameters) -> str:
 def _merged(database: str, filter_: RunFilter, parameters: Parameters) -> str:
     """`FROM … WHERE …` of the winning versions that match.
 
-    Of users and sessions the keys are looked up first, in whichever version they stand, and only the rows of these runs
+    Of users and sessions the ids are looked up first, in whichever version they stand, and only the rows of these runs
     are compared. For everything else all versions are merged at reading."""
     table, key = _table(database, RUNS), _key(filter_, parameters)
     conditions = _conditions(database, filter_, parameters)
@@ -140,22 +147,10 @@ def _merged(database: str, filter_: RunFilter, parameters: Parameters) -> str:
     ]
     if not people:
         return f"FROM {table} FINAL WHERE {key} AND {_weeks(filter_, parameters)} AND {conditions}"
-    keys = f"SELECT trace_key, run_id FROM {table} WHERE {key} AND {' AND '.join(people)}"
+    ids = f"SELECT run_id FROM {table} WHERE {key} AND {' AND '.join(people)}"
     return (
-        f"FROM (SELECT *, trace_key FROM {table} WHERE {key} AND (trace_key, run_id) IN ({keys}) "
+        f"FROM (SELECT *, trace_key FROM {table} WHERE {key} AND run_id IN ({ids}) "
         f"ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id) WHERE is_deleted = 0 AND {conditions}"
-    )
-
-
-def times(database: str, filter_: RunFilter, low: int, before: Cursor, limit: int) -> Statement:
-    """Starts (nanoseconds) of the newest rows that match, from `low` to the cursor. Keys of rows are read for as many
-    as a page takes: of all that a filter lets through they are dearer than the times."""
-    parameters: Parameters = {}
-    where = _between(database, filter_, low, before, limit, parameters)
-    return Statement(
-        f"SELECT toUnixTimestamp64Nano(started_at) FROM {_table(database, RUNS)} WHERE {where} "
-        "ORDER BY started_at DESC LIMIT {limit:UInt64}",
-        parameters,
     )
 
 
@@ -164,11 +159,10 @@ def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limi
     versions of a run that started at the same time are two rows."""
     parameters: Parameters = {}
     where = _between(database, filter_, low, before, limit, parameters)
-    # Ids as texts are dear, so they are made of those rows alone whose times are among the newest.
     return Statement(
         "SELECT toUnixTimestamp64Nano(started_at) AS at, trace_key, toString(run_id) AS id "
-        f"FROM (SELECT started_at, trace_key, run_id FROM {_table(database, RUNS)} WHERE {where} "
-        "ORDER BY started_at DESC LIMIT {limit:UInt64} WITH TIES) ORDER BY at DESC, id DESC LIMIT {limit:UInt64}",
+        f"FROM {_table(database, RUNS)} WHERE {where} "
+        "ORDER BY started_at DESC, toString(run_id) DESC LIMIT {limit:UInt64}",
         parameters,
     )
 
@@ -192,18 +186,20 @@ def winners(database: str, filter_: RunFilter, keys: Sequence[Key]) -> Statement
     source = _versions(database, _key(filter_, parameters), keys, parameters)
     return Statement(
         f"SELECT {summary.READ} FROM ({source}) WHERE is_deleted = 0 AND "
-        f"{_conditions(database, filter_, parameters)} ORDER BY started_at DESC, toString(run_id) DESC",
+        f"{_conditions(database, filter_, parameters, 'runs')} ORDER BY started_at DESC, toString(run_id) DESC",
         parameters,
         _BY_KEY,
     )
 
 
 def _versions(database: str, project: str, keys: Sequence[Key], parameters: Parameters) -> str:
-    """SELECT of the winning versions of some runs, deleted ones among them."""
-    parameters["keys"] = keys
+    """SELECT of the winning versions of some runs, deleted ones among them. The trace serves to find granules alone: to
+    compare it with each row, together with the id, takes as long as everything else."""
+    parameters["traces"] = sorted({trace for trace, _ in keys})
+    parameters["runs"] = [id_ for _, id_ in keys]
     return (
         f"SELECT *, {summary.COLUMN} FROM {_table(database, RUNS)} WHERE {project} "
-        "AND (trace_key, run_id) IN {keys:Array(Tuple(String, UUID))} "
+        "AND indexHint(trace_key IN {traces:Array(String)}) AND run_id IN {runs:Array(UUID)} "
         "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY run_id"
     )
 

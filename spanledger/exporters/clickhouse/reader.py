@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
 
@@ -45,8 +45,8 @@ Row: TypeAlias = tuple[Any, ...]
 _BEHIND_ALL_IDS: Final = "g"
 """Sorts behind every UUID."""
 _HOUR: Final = 3600 * 1_000_000_000
-_WINDOWS: Final = (_HOUR, 24 * _HOUR, 7 * 24 * _HOUR, 35 * 24 * _HOUR)
-"""Most lists are full of what happened just now; reading all partitions for them would be a waste."""
+_WEEKS: Final = (0, 1, 5)
+"""Weeks before the one of yesterday."""
 
 
 class ClickHouseStore:
@@ -78,7 +78,7 @@ class ClickHouseStore:
     async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
         """See `RunStore.list_runs`.
 
-        Goes backwards through windows of time, each wider than the one before. In each, candidates are found in any
+        Goes backwards through windows of time, each longer than the one before. In each, candidates are found in any
         version, then their winning versions are read and filtered again.
         """
         wanted = limit + 1
@@ -87,8 +87,8 @@ class ClickHouseStore:
         newest = min(before.started_at, time.time_ns())
         found: list[Row] = []
         # Of a user, a session or a trace there are few, and indexes to find them by.
-        windows = () if filter_.users or filter_.sessions or filter_.trace_id else _WINDOWS
-        for low in (*(max(newest - width, oldest) for width in windows), oldest):
+        windows = () if filter_.users or filter_.sessions or filter_.trace_id else _windows(newest)
+        for low in (*(max(begin, oldest) for begin in windows), oldest):
             while len(found) < wanted and before.started_at >= low:
                 ids, before = await self._candidates(filter_, low, before, wanted)
                 found += await self._winners(filter_, ids)
@@ -186,14 +186,7 @@ class ClickHouseStore:
     ) -> tuple[Sequence[Row], Cursor]:
         """The newest rows that match, and where to go on: before `low` when there are no more."""
         end = Cursor(low - 1, _BEHIND_ALL_IDS)
-        oldest = low
-        if filter_.where is None:  # else it is the condition that costs most, and it is not looked at twice
-            times = await self._rows(query.times(self._database, filter_, low, before, wanted))
-            if not times:
-                return [], end
-            if len(times) == wanted:
-                oldest, end = times[-1][0], Cursor(times[-1][0], "")
-        ids = await self._rows(query.candidates(self._database, filter_, oldest, before, wanted))
+        ids = await self._rows(query.candidates(self._database, filter_, low, before, wanted))
         return ids, end if len(ids) < wanted else Cursor(ids[-1][0], ids[-1][2])
 
     async def _winners(self, filter_: RunFilter, candidates: Sequence[Row]) -> list[Row]:
@@ -219,6 +212,14 @@ class ClickHouseStore:
             return connection.query(statement.sql, statement.parameters, statement.settings)
         finally:
             self._idle.put(connection)
+
+
+def _windows(newest: int) -> Iterator[int]:
+    """Begins of the windows that a list of everything looks into. Most are full of what happened just now, which lies
+    in small parts that were written just now; else rows are read by whole weeks, as long as these are partitions."""
+    yield newest - _HOUR
+    for weeks in _WEEKS:
+        yield query.week_begin(newest - 24 * _HOUR) - weeks * query.WEEK_NS
 
 
 _EMPTY: Final[dict[str, Any]] = {"params": {}, "attributes": {}, "warnings": []}
