@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -29,7 +28,8 @@ from spanledger.api.parameters import (
     no_parameters,
     parse_time,
 )
-from spanledger.exporters.conditions import All, Compare, Condition, Not, Op, Some, Tagged
+from spanledger.exporters.breakdown import narrowed
+from spanledger.exporters.conditions import All, Compare, Not, Op, Some
 from spanledger.exporters.store import (
     DEFAULT_PAGE,
     MAX_PAGE,
@@ -66,8 +66,6 @@ _FIELDS: Final = {
     "statuses": By.STATUS,
     "threads": By.SESSION,
 }
-_COLUMNS: Final = {By.USER: "user_id", By.SESSION: "session_id", By.SERVICE: "service_name"}
-"""Where the column is not called as the fact."""
 _MAX_RUNS: Final = 1_000
 """Runs of a thread that are given at once."""
 _SECOND: Final = 1_000_000_000
@@ -217,34 +215,17 @@ class Analytics:
                 if (ends - filter_.started_from) // width > _MAX_INTERVALS:
                     reading.wrong("interval", str(interval), f"at most {_MAX_INTERVALS} intervals from first to last")
         reading.finish()
-        whole, groups = await asyncio.gather(
-            self._store.groups(filter_, Grouping(latency=True, people=False)),
-            self._top(filter_, By(by) if by else None, top or 20),
-        )
-        series: list[Group] = []
-        if width is not None:
-            shown = Grouping(By(by) if by else None, width, limit=_MAX_INTERVALS * 100, latency=True, people=False)
-            kept = [str(group.key) for group in groups]
-            if by is None or kept:
-                series = await self._store.groups(filter_ if by is None else _of(filter_, By(by), kept), shown)
-            if by is not None:
-                series = [group for group in series if group.key in kept]
+        found = await self._store.breakdown(filter_, By(by) if by else None, width, top or 20)
         return answer(
             {
                 "by": by,
                 "interval": interval,
-                "totals": _line(whole[0]) if whole else None,
-                "groups": [{"key": group.key} | _line(group) for group in groups],
-                "series": [{"at": rfc3339(group.bucket or 0), "key": group.key} | _line(group) for group in series],
+                "totals": _line(found.whole) if found.whole else None,
+                "groups": [{"key": group.key} | _line(group) for group in found.groups],
+                "series": [
+                    {"at": rfc3339(group.bucket or 0), "key": group.key} | _line(group) for group in found.series
+                ],
             }
-        )
-
-    async def _top(self, filter_: RunFilter, by: By | None, top: int) -> list[Group]:
-        """The values of a fact with the most cost."""
-        if by is None:
-            return []
-        return await self._store.groups(
-            filter_, Grouping(by, sort=GroupSort.COST, descending=True, limit=top, latency=True, people=False)
         )
 
     async def _page_of(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
@@ -253,7 +234,7 @@ class Analytics:
         if not groups or grouping.by is None:
             return groups
         keys = [str(group.key) for group in groups]
-        counted = await self._store.groups(_of(filter_, grouping.by, keys), Grouping(grouping.by, limit=len(keys)))
+        counted = await self._store.groups(narrowed(filter_, grouping.by, keys), Grouping(grouping.by, limit=len(keys)))
         people = {group.key: (group.users, group.sessions) for group in counted}
         return [
             dataclasses.replace(group, users=people[group.key][0], sessions=people[group.key][1])
@@ -301,19 +282,6 @@ def _page(shown: list[RunJson], groups: list[Group], grouping: Grouping) -> RunJ
         at = groups[last].last_at if grouping.sort is GroupSort.LAST else groups[last].first_at
         cursor = GroupCursor(at, str(groups[last].key)).encode()
     return {"data": shown, "next_cursor": cursor, "more": more, "limit": grouping.limit - 1}
-
-
-def _of(filter_: RunFilter, by: By, keys: Sequence[str]) -> RunFilter:
-    """The runs of some values of a fact alone; those that the filter names already stay, for both must hold."""
-    if by is By.TAG:
-        held: Condition = Some(tuple(Tagged(key) for key in keys))
-    else:
-        held = Compare(_COLUMNS.get(by, str(by)), Op.EQ, tuple(keys))
-    if by is By.USER and not filter_.users:
-        return dataclasses.replace(filter_, users=tuple(keys))
-    if by is By.SESSION and not filter_.sessions:
-        return dataclasses.replace(filter_, sessions=tuple(keys))
-    return dataclasses.replace(filter_, where=held if filter_.where is None else All((filter_.where, held)))
 
 
 def _line(group: Group) -> RunJson:

@@ -217,6 +217,18 @@ class Group:
     ttft_ns: tuple[float | None, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Sums of matching runs, with quantiles and without people."""
+
+    whole: Group | None
+    """Over everything; None where nothing matches."""
+    groups: list[Group]
+    """By a fact, those with the most cost first."""
+    series: list[Group]
+    """By interval: of these groups, or of everything where nothing is grouped by. In the order of time, then key."""
+
+
 class RunStore(Protocol):
     """Reads the ledger. Every answer shows each run once, in its highest version, and only runs of the given project.
 
@@ -246,6 +258,10 @@ class RunStore(Protocol):
 
     async def groups(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
         """Sums over matching runs by a fact and by time."""
+
+    async def breakdown(self, filter_: RunFilter, by: By | None, bucket_ns: int | None, top: int) -> Breakdown:
+        """Everything that a chart shows: sums over all, over the `top` values of a fact, and over time, at intervals of
+        `bucket_ns` nanoseconds. No fact, no groups; no interval, no series."""
 
     async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
         """The whole run: what `to_dict` gave when it was written. Where its contents have passed their retention the

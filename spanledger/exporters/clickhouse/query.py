@@ -18,7 +18,7 @@ from spanledger.exporters.clickhouse.columns import BLANK
 from spanledger.exporters.clickhouse.conditions import Compiler
 from spanledger.exporters.clickhouse.tables import identifier
 from spanledger.exporters.schema import RUN_PAYLOADS, RUNS, SCORES, Column, Table
-from spanledger.exporters.store import QUANTILES, By, Cursor, Grouping, GroupSort, RunFilter, ScoreSort, Sort
+from spanledger.exporters.store import Cursor, RunFilter, ScoreSort, Sort
 
 Parameters: TypeAlias = dict[str, str | int | Sequence[str] | Sequence[tuple[str, str]]]
 
@@ -37,7 +37,7 @@ _DAY_NS: Final = 86_400 * 1_000_000_000
 WEEK_NS: Final = 7 * _DAY_NS
 _MONDAY_NS: Final = 4 * _DAY_NS
 """Begin of the first week that began after the epoch."""
-_FINAL: Final = {
+FINAL: Final = {
     # The start of a run may move, and its versions then lie in several partitions.
     "do_not_merge_across_partitions_select_final": 0,
     # Below the merge no condition may drop a version.
@@ -133,7 +133,7 @@ def _key(filter_: RunFilter, parameters: Parameters) -> str:
     return "project_id = {project:String} AND trace_key IN ('', {trace:String}) AND trace_id = {trace:String}"
 
 
-def _merged(database: str, filter_: RunFilter, parameters: Parameters) -> str:
+def merged(database: str, filter_: RunFilter, parameters: Parameters) -> str:
     """`FROM … WHERE …` of the winning versions that match.
 
     Of users and sessions the ids are looked up first, in whichever version they stand, and only the rows of these runs
@@ -276,20 +276,34 @@ def trace(database: str, project_id: str, trace_id: str, limit: int) -> Statemen
     )
 
 
+def first_rows(database: str, filter_: RunFilter, sort: Sort, descending: bool, limit: int) -> Statement:
+    """(place, started_at, trace_key, run_id) of the first rows in an order, in any version; none without the fact."""
+    parameters: Parameters = {"limit": limit}
+    conditions = _conditions(database, filter_, parameters)
+    way = "DESC" if descending else "ASC"
+    place = f"toUnixTimestamp64Nano({_SORTS[sort]})" if sort is Sort.STARTED else _SORTS[sort]
+    return Statement(
+        f"SELECT {place} AS place, toUnixTimestamp64Nano(started_at) AS at, trace_key, toString(run_id) AS id "
+        f"FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} AND {conditions} AND place IS NOT NULL "
+        f"ORDER BY place {way}, started_at DESC, toString(run_id) DESC LIMIT {{limit:UInt64}}",
+        parameters,
+    )
+
+
 def in_order(
     database: str, filter_: RunFilter, sort: Sort | ScoreSort, descending: bool, limit: int, offset: int
 ) -> Statement:
     """Keys of runs in any order."""
     parameters: Parameters = {"limit": limit, "offset": offset}
-    merged = _merged(database, filter_, parameters)
-    way, settings = "DESC" if descending else "ASC", dict(_FINAL)
+    source = merged(database, filter_, parameters)
+    way, settings = "DESC" if descending else "ASC", dict(FINAL)
     if isinstance(sort, Sort):
-        found = f"SELECT trace_key, run_id, started_at, {_SORTS[sort]} AS place {merged}"
+        found = f"SELECT trace_key, run_id, started_at, {_SORTS[sort]} AS place {source}"
     else:
         parameters["score"] = sort.name
         settings["join_use_nulls"] = 1
         found = (
-            f"SELECT trace_key, run_id, started_at, place FROM (SELECT trace_key, run_id, started_at {merged}) "
+            f"SELECT trace_key, run_id, started_at, place FROM (SELECT trace_key, run_id, started_at {source}) "
             f"AS found LEFT JOIN ({_scored(database)}) AS scored ON scored.id = found.run_id"
         )
     return Statement(
@@ -339,99 +353,4 @@ def scores(database: str, project_id: str, run_id: str) -> Statement:
         "ORDER BY version DESC, ingested_at DESC LIMIT 1 BY score_id) "
         "WHERE is_deleted = 0 AND run_id = {run:UUID} ORDER BY at, toString(score_id)",
         {"project": project_id, "run": run_id},
-    )
-
-
-_SUMS: Final = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "cost",
-)
-TOTALS: Final = ("runs", "errors", "billable_runs", "unpriced_runs", *_SUMS)
-"""What `totals` selects: fields of `spanledger.exporters.store.Totals`."""
-
-
-_MEASURES: Final = (
-    "count() AS runs, countIf(status = 'error') AS errors, countIf(billable) AS billable_runs, "
-    "countIf(billable AND cost IS NULL) AS unpriced_runs, "
-    # Sums are 128 bits wide: one absurd count must not make them wrap round.
-    + ", ".join(f"sumIf(toInt128({column}), billable) AS sum_{column}" for column in _SUMS)
-)
-
-
-def totals(database: str, filter_: RunFilter) -> Statement:
-    """Counts and sums."""
-    parameters: Parameters = {}
-    return Statement(
-        f"SELECT {_MEASURES} {_merged(database, filter_, parameters)}",
-        parameters,
-        _FINAL,
-    )
-
-
-_BY: Final = {
-    By.USER: "user_id",
-    By.SESSION: "session_id",
-    By.SERVICE: "service_name",
-    By.TAG: "arrayJoin(tags)",
-}
-"""Where the column is not called as the fact."""
-_GROUP_SORTS: Final = {
-    GroupSort.LAST: "last_at",
-    GroupSort.FIRST: "first_at",
-    GroupSort.RUNS: "runs",
-    GroupSort.ERRORS: "errors",
-    GroupSort.TOKENS: "ifNull(sum_input_tokens, 0) + ifNull(sum_output_tokens, 0)",
-    GroupSort.COST: "sum_cost",
-    GroupSort.KEY: "key",
-}
-
-
-_PEOPLE: Final = ", ".join(
-    # Sets of 64 bits take half the time of sets of texts; two of a billion collide once in 37 ledgers.
-    f"uniqExactIf(cityHash64({column}), {column} != '') AS {name}"
-    for name, column in (("users", "user_id"), ("sessions", "session_id"))
-)
-
-
-def groups(database: str, filter_: RunFilter, grouping: Grouping) -> Statement:
-    """(key, bucket, what `totals` selects, first start, last start, users, sessions), then both lists of quantiles
-    where they are wanted."""
-    parameters: Parameters = {"limit": grouping.limit, "offset": grouping.offset}
-    key = _BY.get(grouping.by, str(grouping.by)) if grouping.by is not None else "''"
-    named = f"toString({key})"
-    if grouping.with_type:
-        named = f"if({named} = '', '', concat(type, ' ', {named}))"
-    bucket = "toInt64(0)"
-    if grouping.bucket_ns is not None:
-        parameters["width"] = grouping.bucket_ns
-        bucket = "intDiv(toUnixTimestamp64Nano(started_at), {width:Int64}) * {width:Int64}"
-    latency = ""
-    if grouping.latency:
-        levels = ", ".join(map(str, QUANTILES))
-        latency = "".join(f", quantilesExactInclusive({levels})({name})" for name in ("duration_ns", "ttft_ns"))
-    having = "1"
-    if grouping.by is not None:
-        having = "key != ''"
-        if grouping.contains is not None:
-            parameters["contains"] = grouping.contains
-            having += " AND positionCaseInsensitive(key, {contains:String}) > 0"
-        if grouping.after is not None:
-            parameters |= {"after_at": grouping.after.at, "after_key": grouping.after.key}
-            at = _GROUP_SORTS[grouping.sort]
-            having += f" AND ({at}, key) < ({{after_at:Int64}}, {{after_key:String}})"
-    way = "DESC" if grouping.descending else "ASC"
-    return Statement(
-        f"SELECT {named} AS key, {bucket} AS bucket, {_MEASURES}, "
-        "toUnixTimestamp64Nano(min(started_at)) AS first_at, toUnixTimestamp64Nano(max(started_at)) AS last_at, "
-        f"{_PEOPLE if grouping.people else '0 AS users, 0 AS sessions'}"
-        f"{latency} {_merged(database, filter_, parameters)} "
-        f"GROUP BY key, bucket HAVING {having} "
-        f"ORDER BY bucket, {_GROUP_SORTS[grouping.sort]} {way} NULLS LAST, key {way} "
-        "LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
-        parameters,
-        _FINAL,
     )

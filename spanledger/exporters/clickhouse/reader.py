@@ -17,7 +17,9 @@ from spanledger.exporters.assemble import (
     summary_json,
     totals_of,
 )
-from spanledger.exporters.clickhouse import query, summary
+from spanledger.exporters.breakdown import MAX_SERIES, breakdown
+from spanledger.exporters.breakdown import series as over_time
+from spanledger.exporters.clickhouse import query, query_groups, summary
 from spanledger.exporters.clickhouse.columns import decode
 from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.query import FAR_FUTURE, PAYLOAD, SCORE, Key, Statement
@@ -25,11 +27,15 @@ from spanledger.exporters.clickhouse.settings import ClickHouseSettings
 from spanledger.exporters.schema import RUN_PAYLOADS, SCORES, Column, Table
 from spanledger.exporters.store import (
     DEFAULT_PAGE,
+    MAX_PAGE,
     MAX_TRACE,
     SCAN_PAGE,
+    Breakdown,
+    By,
     Cursor,
     Group,
     Grouping,
+    GroupSort,
     Page,
     RunFilter,
     RunJson,
@@ -44,9 +50,17 @@ Row: TypeAlias = tuple[Any, ...]
 
 _BEHIND_ALL_IDS: Final = "g"
 """Sorts behind every UUID."""
+_SPARE: Final = 20
+"""Rows that are read for a page in order beyond half of its runs more: some are versions that lost."""
 _HOUR: Final = 3600 * 1_000_000_000
 _WEEKS: Final = (0, 1, 5)
 """Weeks before the one of yesterday."""
+_FEW_VALUES: Final = {
+    *(By.MODEL, By.REQUEST_MODEL, By.PROVIDER, By.TYPE, By.STATUS, By.ENVIRONMENT, By.RELEASE, By.SERVICE)
+}
+"""Facts whose groups are few, at all intervals together."""
+_MAX_ROWS: Final = 20_000
+"""Groups that are read for a series, before those that it shows are known."""
 
 
 class ClickHouseStore:
@@ -108,6 +122,10 @@ class ClickHouseStore:
         offset: int = 0,
     ) -> list[RunJson]:
         """See `RunStore.sorted_runs`. Keys are sorted first: rows are wide."""
+        if isinstance(sort, Sort) and offset + limit <= MAX_PAGE:
+            first = await self._first_runs(filter_, sort, descending, offset + limit)
+            if first is not None:
+                return first[offset:]
         keys: list[Any] = await self._rows(query.in_order(self._database, filter_, sort, descending, limit, offset))
         if not keys:
             return []
@@ -115,10 +133,53 @@ class ClickHouseStore:
         found = {row[summary.RUN_ID]: row for row in rows}
         return [_summary(found[run_id]) for _, run_id in keys if run_id in found]
 
+    async def _first_runs(self, filter_: RunFilter, sort: Sort, descending: bool, wanted: int) -> list[RunJson] | None:
+        """The first runs of an order, found as in `list_runs`: rows in any version, then their winners that stand where
+        the row does. None when too few of the rows were winners, or too few runs have the fact."""
+        limit = wanted + wanted // 2 + _SPARE
+        rows = await self._rows(query.first_rows(self._database, filter_, sort, descending, limit))
+        keys = list(dict.fromkeys((trace, id_) for _, _, trace, id_ in rows))
+        winners = await self._rows(query.winners(self._database, filter_, keys)) if keys else []
+        values = {row[summary.RUN_ID]: summary.values(row) for row in winners}
+        found = [
+            id_
+            for place, at, _, id_ in dict.fromkeys(rows)
+            if id_ in values and (summary.place(sort, values[id_]), summary.started_at(values[id_])) == (place, at)
+        ]
+        if len(found) < wanted and not (sort is Sort.STARTED and len(rows) < limit):
+            return None
+        return [summary_json(values[id_]) for id_ in found[:wanted]]
+
     async def groups(self, filter_: RunFilter, grouping: Grouping) -> list[Group]:
         """See `RunStore.groups`."""
-        rows = await self._rows(query.groups(self._database, filter_, grouping))
+        rows = await self._rows(query_groups.groups(self._database, filter_, grouping))
         return [group_of(grouping, row) for row in rows if row[2]]
+
+    async def breakdown(self, filter_: RunFilter, by: By | None, bucket_ns: int | None, top: int) -> Breakdown:
+        """See `RunStore.breakdown`. To compare versions takes as long as to sum, so both is done once where it can be:
+        a run is in the group of one value, but of all its tags, and of users there may be too many for a series."""
+        if by is By.TAG or (by is None and bucket_ns is None):
+            return await breakdown(self.groups, filter_, by, bucket_ns, top)
+        few, series = by in _FEW_VALUES and bucket_ns is not None, by is None or by in _FEW_VALUES
+        limit = MAX_SERIES if by is None else _MAX_ROWS if few else top
+        grouping = Grouping(
+            by, bucket_ns if series else None, GroupSort.COST, True, limit + 1, latency=True, people=False
+        )
+        rows = await self._rows(query_groups.breakdown(self._database, filter_, grouping, with_keys=few))
+        whole, groups, found = None, [], []
+        for no_key, no_bucket, *row in rows:
+            if no_key:
+                whole = group_of(Grouping(), row) if row[2] else None
+            elif by is not None and (no_bucket or grouping.bucket_ns is None):
+                groups.append(group_of(Grouping(by), row))
+            else:
+                found.append(group_of(grouping, row))
+        kept = groups[:top]
+        if by is not None and (len(rows) > limit if few else bucket_ns is not None):
+            return Breakdown(whole, kept, await over_time(self.groups, filter_, by, bucket_ns, kept))
+        keys = {group.key for group in kept}
+        found = [group for group in found if by is None or group.key in keys]
+        return Breakdown(whole, kept, sorted(found, key=lambda group: (group.bucket or 0, group.key or "")))
 
     async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
         """See `RunStore.get_run`."""
@@ -157,7 +218,7 @@ class ClickHouseStore:
 
     async def totals(self, filter_: RunFilter) -> Totals:
         """See `RunStore.totals`."""
-        (row,) = await self._rows(query.totals(self._database, filter_))
+        (row,) = await self._rows(query_groups.totals(self._database, filter_))
         return totals_of(row)
 
     async def projects(self, started_from: int, started_to: int) -> list[str]:

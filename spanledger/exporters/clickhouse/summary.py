@@ -17,6 +17,7 @@ from spanledger.exporters.assemble import SUMMARY
 from spanledger.exporters.clickhouse.columns import BLANK, decode
 from spanledger.exporters.clickhouse.tables import identifier
 from spanledger.exporters.schema import RUNS, Column, Type
+from spanledger.exporters.store import Sort
 
 COLUMN: Final = "summary"
 _BESIDE: Final = ("project_id", "run_id", "trace_id", "started_at", "version")
@@ -28,6 +29,7 @@ VERSION: Final = _BESIDE.index("version")
 _WHOLE: Final = {Type.COUNT, Type.INTEGER, Type.TIME, Type.MONEY}
 _decode_array: Final = msgspec.json.Decoder(list[Any]).decode
 _TEXT: Final = RUNS["trace_id"]
+_PLACES: Final = {column.name: place for place, column in enumerate(SUMMARY)}
 
 
 def definition(revision: int) -> str:
@@ -59,6 +61,27 @@ def values(row: Sequence[Any]) -> list[Any]:
     facts |= dict(zip(_BESIDE, row, strict=False))
     facts["trace_id"] = decode(_TEXT, facts["trace_id"], blank)
     return [facts.get(column.name) for column in SUMMARY]
+
+
+def started_at(facts: Sequence[Any]) -> int:
+    """The start among `values`."""
+    return int(facts[_PLACES["started_at"]])
+
+
+def place(sort: Sort, facts: Sequence[Any]) -> int | None:
+    """What a run is sorted by, of its `values`."""
+    match sort:
+        case Sort.STARTED:
+            return started_at(facts)
+        case Sort.TOKENS:
+            counted = [facts[_PLACES[name]] for name in ("input_tokens", "output_tokens")]
+            known = [count for count in counted if count is not None]
+            return sum(known) if known else None
+        case Sort.DURATION:
+            found = facts[_PLACES["duration_ns"]]
+        case Sort.COST:
+            found = facts[_PLACES["cost"]]
+    return None if found is None else int(found)
 
 
 def _plain(column: Column, value: Any) -> Any:

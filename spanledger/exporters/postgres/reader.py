@@ -15,6 +15,7 @@ from spanledger.exporters.assemble import (
     summary_json,
     totals_of,
 )
+from spanledger.exporters.breakdown import breakdown
 from spanledger.exporters.postgres import query, query_hours
 from spanledger.exporters.postgres.columns import clean, decode
 from spanledger.exporters.postgres.connection import Pool
@@ -27,6 +28,7 @@ from spanledger.exporters.store import (
     MAX_PAGE,
     MAX_TRACE,
     SCAN_PAGE,
+    Breakdown,
     By,
     Cursor,
     Group,
@@ -127,6 +129,10 @@ class PostgresStore:
             filter_ = _of(filter_, grouping.by, [str(group.key) for group in chosen])
             grouping = dataclasses.replace(grouping, offset=0, after=None)
         return [group_of(grouping, row) for row in await self._rows(query.groups(self._schema, filter_, grouping))]
+
+    async def breakdown(self, filter_: RunFilter, by: By | None, bucket_ns: int | None, top: int) -> Breakdown:
+        """See `RunStore.breakdown`."""
+        return await breakdown(self.groups, filter_, by, bucket_ns, top)
 
     async def get_run(self, project_id: str, run_id: str) -> RunJson | None:
         """See `RunStore.get_run`."""
