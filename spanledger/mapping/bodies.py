@@ -68,13 +68,15 @@ _STATUS: Final = {"completed": "stop", "incomplete": "length", "failed": "error"
 class BodyFacts:
     """What a response body states. `usage` is the document as written; see `spanledger.mapping.usage`."""
 
-    __slots__ = ("finish", "model", "response_id", "usage")
+    __slots__ = ("finish", "model", "raw_finish", "response_id", "usage")
 
     def __init__(self) -> None:
         self.response_id: str | None = None
         self.model: str | None = None
         self.usage: dict[str, Any] | None = None
         self.finish: Value = None
+        self.raw_finish: Value = None
+        """What the provider said, where a framework says something of its own and keeps the provider's body as well."""
 
 
 def response_facts(body: Value) -> BodyFacts:
@@ -127,6 +129,8 @@ def _collect(body: Value, facts: BodyFacts, depth: int) -> None:
         inner = body.get(key)
         if key == "raw" and isinstance(inner, str) and "(id=" in inner[:64]:
             inner = parse_repr(inner)[1]  # smolagents: the client's response object, printed
+        if key == "raw" and isinstance(inner, dict) and facts.raw_finish is None and facts.finish is not None:
+            facts.raw_finish = response_facts(inner).finish  # Genkit calls every end `stop`
         if isinstance(inner, (dict, list)):
             if key == "messages" and isinstance(inner, list):
                 inner = inner[-1:]  # a state that holds the conversation: only its end is the answer

@@ -66,6 +66,8 @@ _NAME_SUFFIXES: Final = (
     ".workflow", ".task", ".agent", ".tool", ".chat", ".mcp",
     ".__call__", ".kickoff", "._execute_core",  # the method that OpenInference wrapped, after the name of its object
 )  # fmt: skip
+_AGENT_METHODS: Final = (".run", ".arun", ".run_stream", ".on_messages", ".on_messages_stream", ".invoke", ".ainvoke")
+"""The same on agents: smolagents' `geo_agent.run`, AutoGen's `geo_agent.on_messages_stream`."""
 TOOL_CLASSES: Final = frozenset({"DynamicStructuredTool", "DynamicTool", "StructuredTool", "BaseTool", "FunctionTool"})
 """Names of classes that stand where a tool's name belongs."""
 _USELESS_NAMES: Final = frozenset({"", "tool", "agent", "chat", "execute_tool", "invoke_agent"})
@@ -350,7 +352,10 @@ def _name(span: Facts, run_type: str, model: str | None) -> str:
             chosen = text(span.agent_name)
     if chosen is not None and chosen not in _USELESS_NAMES:
         return chosen
-    return _bare_name(span.name) or chosen or span.name
+    bare = _bare_name(span.name)
+    if run_type == AGENT:
+        bare = next((bare[: -len(method)] for method in _AGENT_METHODS if bare.endswith(method)), bare)
+    return bare or chosen or span.name
 
 
 def _bare_name(name: str) -> str:
@@ -586,6 +591,10 @@ def _conversation_content(
 def _finish_reasons(span: Facts, facts: BodyFacts, output: Value) -> list[str]:
     if span.finish_reasons is not None:
         found = shapes.finish_reasons(span.finish_reasons)
+        if found:
+            return found
+    if facts.raw_finish is not None:
+        found = shapes.finish_reasons(facts.raw_finish)
         if found:
             return found
     reasons: list[str] = []

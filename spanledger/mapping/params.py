@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,6 +10,9 @@ from spanledger.mapping.coerce import flag, number, text
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json, parse_printed
 from spanledger.model.span import Value
+
+_STREAMED: Final = re.compile(r"(?i:(^|[._])a?stream([._]|$))|doStream$")
+"""The method in a span's name: `invoke_stream`, `stream_chat`, `ai.streamText.doStream`."""
 
 _NUMBERS: Final = (
     "temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty",
@@ -159,6 +163,8 @@ def streaming_of(span: Facts, request: Value) -> bool | None:
         said = flag(request.get("stream"))
         if said is not None:
             return said
+        if request.get("streaming_callback"):  # Haystack
+            return True
     document = parse_json(span.parameters)[1] if span.parameters is not None else None
     if isinstance(document, dict):
         said = flag(document.get("stream"))
@@ -170,7 +176,7 @@ def streaming_of(span: Facts, request: Value) -> bool | None:
             return said
     if span.ttft_s is not None or span.ttft_ms is not None or span.first_token_at is not None:
         return True
-    if span.name.endswith((".doStream", ".stream")) or "stream" in span.name.lower().split("."):
+    if "tream" in span.name and _STREAMED.search(span.name):
         return True
     if str(getattr(span, "kind_vercel", None)).startswith("ai.stream"):  # an aborted stream, of which this is all
         return True

@@ -9,6 +9,7 @@ from typing import Final
 from spanledger.mapping.coerce import text
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json
+from spanledger.model.span import Value
 
 _ALIASES: Final = {
     "openai": "openai", "oai": "openai",
@@ -77,7 +78,8 @@ _MODELS: Final = (
     (re.compile(r"(gpt-|o[134](-|$)|chatgpt-|text-embedding-|davinci|dall-e|whisper-|tts-|gpt4|ft:gpt).*"), "openai"),
     (re.compile(r"claude-.*"), "anthropic"),
     (re.compile(r"(models/)?(gemini|gemma|text-embedding-00|imagen|veo)-?.*"), "gcp.gemini"),
-    (re.compile(r"(mistral|magistral|codestral|ministral|pixtral|open-mixtral)-.*"), "mistral_ai"),
+    (re.compile(r"(mistral|magistral|codestral|ministral|pixtral|devstral|voxtral|open-mistral|open-mixtral)-.*"),
+     "mistral_ai"),
     (re.compile(r"(command|rerank|embed)-.*"), "cohere"),
     (re.compile(r"grok-.*"), "x_ai"),
     (re.compile(r"deepseek-.*"), "deepseek"),
@@ -94,6 +96,7 @@ _SERVERS: Final = ("vllm", "text_generation_router", "text-generation-inference"
 
 _API_SUFFIX: Final = re.compile(r"\.(chat|responses|completions?|messages|embeddings?|image|generative-ai)$")
 _NOT_LETTERS: Final = re.compile(r"[^a-z0-9]")
+_WORDS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z][a-z0-9]+|[A-Z]+")
 _LONGEST_NAME: Final = 100
 _cache: dict[str, str] = {}
 
@@ -165,6 +168,19 @@ def of_model(model: str) -> str | None:
     return None
 
 
+@lru_cache(2048)
+def of_class(name: str) -> str | None:
+    """Provider that the name of a client's class points to: `AzureOpenAIChatGenerator`, `ChatAnthropic`."""
+    words = [word.lower() for word in _WORDS.findall(name[:_LONGEST_NAME])]
+    if words[:1] == ["chat"]:
+        del words[0]
+    for length in range(len(words) - 1, 0, -1):
+        known = _ALIASES.get("".join(words[:length]))
+        if known is not None:
+            return known
+    return None
+
+
 def of_provider(model: str | None, provider: str | None, *, routed: bool) -> str | None:
     """A model's name without the provider's own in front: LiteLLM and Genkit route `anthropic/claude-sonnet-4-5` to
     Anthropic as `claude-sonnet-4-5`. Names of hosts whose own ids hold a slash (Groq, Together, …) stay, unless the
@@ -199,4 +215,9 @@ def provider_of(span: Facts, model: str | None) -> tuple[str | None, str | None]
         return known, raw
     if by_host is not None:
         return by_host, None
+    client: Value = getattr(span, "kind_haystack", None)
+    if client is None and span.scope.name.startswith("openinference."):
+        client = span.name.partition(".")[0]  # AutoGen: AzureOpenAIChatCompletionClient.create
+    if isinstance(client, str) and (by_class := of_class(client)) is not None:
+        return by_class, None
     return (of_model(model), None) if model else (None, None)

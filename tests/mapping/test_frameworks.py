@@ -53,6 +53,73 @@ def test_the_method_that_was_wrapped_is_no_part_of_the_name(name: str, shown: st
     assert only_run(span({"openinference.span.kind": "TOOL"}, name=name)).name == shown
 
 
+@pytest.mark.parametrize("name", ["geo_agent.run", "geo_agent.on_messages_stream", "geo_agent.ainvoke"])
+def test_an_agents_method_is_no_part_of_its_name(name: str) -> None:
+    assert only_run(span({"openinference.span.kind": "AGENT"}, name=name)).name == "geo_agent"
+
+
+def test_a_methods_name_without_an_agents_stays() -> None:
+    assert only_run(span({"openinference.span.kind": "AGENT"}, name=".run")).name == ".run"
+
+
+@pytest.mark.parametrize(
+    ("name", "streaming"),
+    [
+        ("OpenAIChat.invoke_stream", True),
+        ("OpenAIChatCompletionClient.create_stream", True),
+        ("stream_chat", True),
+        ("ChatOpenAI.astream", True),
+        ("ai.streamText.doStream", True),
+        ("OpenAIChat.invoke", None),
+        ("upstream.chat", None),
+        ("Streamline gpt-4o", None),
+    ],
+)
+def test_a_method_that_streams_tells_of_a_streamed_answer(name: str, streaming: bool | None) -> None:
+    assert only_run(span({"openinference.span.kind": "LLM"}, name=name)).streaming is streaming
+
+
+def test_autogens_results_of_parallel_calls_stand_in_one_message() -> None:
+    results = ('{"name": "get_weather", "content": "18 degrees", "call_id": "c1", "is_error": false}',
+               '{"name": "get_weather", "content": "no such city", "call_id": "c2", "is_error": true}')  # fmt: skip
+    message = {f"llm.input_messages.0.function.{number}": result for number, result in enumerate(results)}
+    run = only_run(span({"openinference.span.kind": "LLM", "llm.input_messages.0.message.role": "function", **message}))
+
+    assert [part for message in run.input for part in message["parts"]] == [
+        {"type": "tool_call_response", "id": "c1", "name": "get_weather", "response": "18 degrees"},
+        {"type": "tool_call_response", "id": "c2", "name": "get_weather", "response": "no such city", "is_error": True},
+    ]
+
+
+def test_genkit_calls_every_end_a_stop_and_keeps_what_the_provider_called_it() -> None:
+    answer = {
+        "message": {"role": "model", "content": [{"toolRequest": {"name": "get_weather", "ref": "c1", "input": {}}}]},
+        "finishReason": "stop",
+        "raw": {"object": "chat.completion", "choices": [{"index": 0, "finish_reason": "tool_calls"}]},
+    }
+    action = {"genkit:type": "action", "genkit:metadata:subtype": "model", "genkit:name": "openai/gpt-4o-mini"}
+    run = only_run(span({**action, "genkit:output": json.dumps(answer)}, scope="genkit-tracer"))
+
+    assert run.finish_reasons == ["tool_call"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("stream_chat", "llm"),
+        ("chat_completion_v1_chat_completions_post", "llm"),
+        ("fim_completion_v1_fim_completions_post", "llm"),
+        ("agents_completion_v1_agents_completions_post", "llm"),
+        ("embeddings_v1_embeddings_post", "embed"),
+    ],
+)
+def test_mistrals_client_tells_a_streamed_or_failed_call_by_its_operation_alone(name: str, kind: str) -> None:
+    asked = {"gen_ai.request.model": "mistral-large-latest", "gen_ai.request.temperature": 0.3}
+    run = only_run(span(asked, name=name, scope="mistralai_sdk_tracer"))
+
+    assert (run.type, run.provider, run.params) == (kind, "mistral_ai", {"temperature": 0.3})
+
+
 def test_a_llama_index_tool_is_the_call_that_its_event_tells() -> None:
     summary = "ToolCall(tool_name='get_weather', tool_kwargs={'city': 'Rome'}, tool_id='call_1')"
 

@@ -166,6 +166,29 @@ def test_the_model_tells_where_no_host_does() -> None:
     assert provider_of({"server.address": "localhost", "gen_ai.request.model": "gpt-4o"}) == ("openai", None)
 
 
+@pytest.mark.parametrize(
+    ("component", "provider"),
+    [
+        ("AzureOpenAIChatGenerator", "azure.ai.openai"),
+        ("OpenAITextEmbedder", "openai"),
+        ("AmazonBedrockChatGenerator", "aws.bedrock"),
+        ("GoogleGenAIChatGenerator", "gcp.gen_ai"),
+        ("HuggingFaceAPIGenerator", "hugging_face"),
+        ("MyOwnGenerator", None),
+    ],
+)
+def test_a_component_named_after_its_provider_tells_before_the_model(component: str, provider: str | None) -> None:
+    said = {"haystack.component.type": component}
+    assert provider_of(said)[0] == provider
+    assert provider_of({**said, "gen_ai.request.model": "gpt-4o"})[0] == (provider or "openai")
+
+
+def test_autogens_client_is_named_after_its_provider() -> None:
+    facts = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o"}
+    azure = span(facts, name="AzureOpenAIChatCompletionClient.create", scope="openinference.instrumentation.autogen")
+    assert only_run(azure).provider == "azure.ai.openai"
+
+
 def test_nobody_tells() -> None:
     assert provider_of({"gen_ai.request.model": "my-model"}) == (None, None)
 

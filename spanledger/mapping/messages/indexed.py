@@ -204,6 +204,9 @@ def read_openinference(reader: Reader, group: Mapping[str, Value], out: list[Mes
         if calls:
             body["tool_calls"] = [_as_call(call) for call in calls]
         role = role_of(reader, fields.get("role"), reader.default_role)
+        if role == TOOL and "function" in fields and content is None and not contents:
+            _read_results(reader, in_order(fields["function"]), out)
+            continue
         if contents and role != TOOL and not body.get("tool_call_id"):
             content = None  # `contents` says the same and more
         if content is not None:
@@ -212,6 +215,14 @@ def read_openinference(reader: Reader, group: Mapping[str, Value], out: list[Mes
     if reader.output:
         fold_parallel_calls(out)
         out[:] = join_tokens(out)
+
+
+def _read_results(reader: Reader, results: list[Value], out: list[Message]) -> None:
+    """OpenInference for AutoGen puts the results of parallel calls into one message: `function.K`, each an object
+    `{name, content, call_id, is_error}` as JSON."""
+    for result in results:
+        value = decode(result, 1)[1] if isinstance(result, str) else result
+        read_message(reader, value if isinstance(value, dict) else {"content": value}, TOOL, out)
 
 
 def _inner(value: Value, key: str) -> Value:
