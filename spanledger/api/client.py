@@ -65,6 +65,15 @@ class ApiClient:
             "/v1/runs", {**(filters or {}), "limit": None if limit is None else str(limit), "cursor": cursor}
         )
 
+    def first_runs(self, limit: int, filters: Mapping[str, FilterValue] | None = None) -> Json:
+        """As `runs`, but where a search ends a page early it goes on until there are `limit` runs, or no more."""
+        page = self.runs(limit=limit, filters=filters)
+        while page["next_cursor"] is not None and len(page["data"]) < limit:
+            more = self.runs(limit=limit - len(page["data"]), cursor=page["next_cursor"], filters=filters)
+            page = more | {"data": [*page["data"], *more["data"]], "limit": limit}
+        page.pop("searched_back_to", None)
+        return page
+
     def run(self, run_id: str) -> Json:
         """One run with its contents. `ApiError.status` is 404 when there is none."""
         return self._get(f"/v1/runs/{quote(run_id, safe='')}")

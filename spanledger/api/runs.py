@@ -25,8 +25,8 @@ from spanledger.api.parameters import (
     list_parameters,
     no_parameters,
 )
-from spanledger.exporters.conditions import Compare, Op
-from spanledger.exporters.store import MAX_PAGE, By, Grouping, RunFilter, RunJson, RunStore, Sort
+from spanledger.exporters.conditions import Compare, Op, looks_into_texts
+from spanledger.exporters.store import MAX_PAGE, By, Cursor, Grouping, RunFilter, RunJson, RunStore, Sort
 from spanledger.model.records import rfc3339
 
 _DAY_NS: Final = 86_400 * 1_000_000_000
@@ -51,23 +51,26 @@ class Runs:
             return answer(await lunary_threads(self._store, asked))
         counting = asyncio.create_task(self._store.totals(asked.filter)) if asked.total else None
         try:
-            runs, next_cursor = await self._page(asked)
+            runs, after = await self._page(asked)
             total = (await counting).runs if counting is not None else None
         finally:
             if counting is not None:
                 counting.cancel()
         body: dict[str, Any] = {
             "data": await self._shown(project, runs, asked.shape),
-            "next_cursor": next_cursor,
+            "next_cursor": after.encode() if after else None,
             "limit": asked.limit,
             "page": asked.page or 0,
         }
+        if after is not None and len(runs) < asked.limit:
+            body["searched_back_to"] = rfc3339(max(after.started_at, 0))
         return answer(body if total is None else body | {"total": total})
 
-    async def _page(self, asked: ListParameters) -> tuple[Sequence[RunJson], str | None]:
+    async def _page(self, asked: ListParameters) -> tuple[Sequence[RunJson], Cursor | None]:
         if asked.page is None and asked.sort is Sort.STARTED and asked.descending:
-            page = await self._store.list_runs(asked.filter, asked.limit, asked.after)
-            return page.runs, page.next.encode() if page.next else None
+            bounded = looks_into_texts(asked.filter.where)
+            page = await self._store.list_runs(asked.filter, asked.limit, asked.after, bounded=bounded)
+            return page.runs, page.next
         offset = (asked.page or 0) * asked.limit
         found = await self._store.sorted_runs(
             asked.filter, asked.sort, descending=asked.descending, limit=asked.limit, offset=offset

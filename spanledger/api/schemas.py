@@ -97,7 +97,13 @@ _LINE: Final = _object({**TOTALS["properties"], **_TIMES, "duration_ns": _QUANTI
 
 RUN: Final = _RUN
 RUNS: Final = _object({"data": _list(_RUN)})
-RUN_PAGE: Final = _object({"data": _list(_RUN), "next_cursor": _CURSOR, "limit": _INTEGER, "page": _INTEGER})
+_PAGE: Final[dict[str, Schema]] = {
+    "data": _list(_RUN),
+    "next_cursor": _CURSOR,
+    "limit": _INTEGER,
+    "page": _INTEGER,
+}
+RUN_PAGE: Final = _object(_PAGE) | {"properties": {**_PAGE, "searched_back_to": _TIME}}
 COUNT: Final = _object({"count": _INTEGER})
 USAGE: Final[Schema] = {"anyOf": [TOTALS, _list({"type": "object"})]}
 SCORES: Final = _object({"data": _list({"$ref": "#/components/schemas/Score"})})

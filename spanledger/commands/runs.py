@@ -56,7 +56,7 @@ def runs(ctx: click.Context, /, started: str | None, limit: int, as_json: bool, 
     asked = filters(given) | {"from": since(started, now_ns)}
     try:
         with client(api) as reader:
-            page = reader.runs(limit=limit, filters=asked)
+            page = reader.first_runs(limit, asked)
     except ApiError as error:
         raise told(error) from error
     if as_json:

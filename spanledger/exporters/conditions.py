@@ -180,6 +180,19 @@ def search(text: str) -> Condition:
     return Some((*places, Compare("trace_id", Op.EQ, text), Compare("run_id", Op.EQ, text)))
 
 
+def looks_into_texts(condition: Condition | None) -> bool:
+    """Whether texts are searched, which no index does."""
+    match condition:
+        case All(of) | Some(of):
+            return any(map(looks_into_texts, of))
+        case Not(inner):
+            return looks_into_texts(inner)
+        case Compare(op=Op.CONTAINS) | Labelled(op=Op.CONTAINS):
+            return True
+        case _:
+            return False
+
+
 def size(condition: Condition) -> int:
     """Nodes of a tree."""
     match condition:

@@ -78,7 +78,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Summaries, newest first, and where to go on, or None at the end."""
+    """Summaries, newest first, and where to go on, or None at the end. A page that was asked for `bounded` may hold
+    fewer runs than it could, though it says where to go on: there the looking ended."""
 
     runs: list[RunJson]
     next: Cursor | None
@@ -241,8 +242,11 @@ class RunStore(Protocol):
     async def close(self) -> None:
         """Release everything."""
 
-    async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
-        """Summaries of matching runs, newest start first, at most `limit` (1 to `MAX_PAGE`)."""
+    async def list_runs(
+        self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None, *, bounded: bool = False
+    ) -> Page:
+        """Summaries of matching runs, newest start first, at most `limit` (1 to `MAX_PAGE`). `bounded`: the page ends
+        early rather than that a store looks at all its rows, where no index answers the filter."""
 
     async def sorted_runs(
         self,

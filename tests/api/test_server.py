@@ -248,7 +248,9 @@ class Broken(ClickHouseStore):
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
+    async def list_runs(
+        self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None, *, bounded: bool = False
+    ) -> Page:
         raise self.error
 
 

@@ -167,6 +167,17 @@ def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limi
     )
 
 
+def place(database: str, filter_: RunFilter, before: int, rows: int) -> Statement:
+    """The start (nanoseconds) of the row that is so many rows before a time."""
+    parameters: Parameters = {"before": before, "rows": rows}
+    return Statement(
+        f"SELECT toUnixTimestamp64Nano(started_at) AS at FROM {_table(database, RUNS)} "
+        f"WHERE {_key(filter_, parameters)} AND started_at <= {_time('before')} "
+        "ORDER BY started_at DESC LIMIT 1 OFFSET {rows:UInt64}",
+        parameters,
+    )
+
+
 def _between(database: str, filter_: RunFilter, low: int, before: Cursor, limit: int, parameters: Parameters) -> str:
     parameters |= {"low": low, "before": before.started_at, "before_id": before.run_id, "limit": limit}
     return (

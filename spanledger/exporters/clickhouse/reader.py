@@ -50,6 +50,8 @@ Row: TypeAlias = tuple[Any, ...]
 
 _BEHIND_ALL_IDS: Final = "g"
 """Sorts behind every UUID."""
+SEARCHED_ROWS: Final = 100_000
+"""Rows whose texts are searched for one page: some take a thousandth of a millisecond each."""
 _SPARE: Final = 20
 """Rows that are read for a page in order beyond half of its runs more: some are versions that lost."""
 _HOUR: Final = 3600 * 1_000_000_000
@@ -66,7 +68,10 @@ _MAX_ROWS: Final = 20_000
 class ClickHouseStore:
     """A `spanledger.exporters.store.RunStore`."""
 
-    def __init__(self, settings: ClickHouseSettings) -> None:
+    def __init__(self, settings: ClickHouseSettings, searched_rows: int = SEARCHED_ROWS) -> None:
+        """`searched_rows`: how many are looked at for a bounded page, and then the rest of their week: a partition is
+        read as a whole."""
+        self._searched_rows = searched_rows
         self.settings = settings
         self._threads: ThreadPoolExecutor | None = None
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
@@ -89,19 +94,25 @@ class ClickHouseStore:
             while not self._idle.empty():
                 await asyncio.to_thread(self._idle.get_nowait().close)
 
-    async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
+    async def list_runs(
+        self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None, *, bounded: bool = False
+    ) -> Page:
         """See `RunStore.list_runs`.
 
         Goes backwards through windows of time, each longer than the one before. In each, candidates are found in any
         version, then their winning versions are read and filtered again.
         """
         wanted = limit + 1
-        oldest = filter_.started_from or 0
+        oldest = ends = filter_.started_from or 0
         before = after or Cursor(FAR_FUTURE if filter_.started_to is None else filter_.started_to - 1, _BEHIND_ALL_IDS)
         newest = min(before.started_at, time.time_ns())
         found: list[Row] = []
         # Of a user, a session or a trace there are few, and indexes to find them by.
-        windows = () if filter_.users or filter_.sessions or filter_.trace_id else _windows(newest)
+        indexed = bool(filter_.users or filter_.sessions or filter_.trace_id)
+        if bounded and not indexed:
+            far = await self._rows(query.place(self._database, filter_, before.started_at, self._searched_rows))
+            oldest = max(query.week_begin(far[0][0]), oldest) if far else oldest
+        windows = () if indexed else _windows(newest)
         for low in (*(max(begin, oldest) for begin in windows), oldest):
             while len(found) < wanted and before.started_at >= low:
                 ids, before = await self._candidates(filter_, low, before, wanted)
@@ -109,8 +120,10 @@ class ClickHouseStore:
             if low == oldest or len(found) >= wanted:
                 break
         runs = [_summary(row) for row in found[:limit]]
-        last = found[limit - 1] if len(found) > limit else None
-        return Page(runs, Cursor(last[summary.STARTED_AT], last[summary.RUN_ID]) if last else None)
+        if len(found) > limit:
+            last = found[limit - 1]
+            return Page(runs, Cursor(last[summary.STARTED_AT], last[summary.RUN_ID]))
+        return Page(runs, Cursor(oldest - 1, _BEHIND_ALL_IDS) if oldest > ends else None)
 
     async def sorted_runs(
         self,

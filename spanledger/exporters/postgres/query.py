@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -89,19 +90,43 @@ def conditions(schema: str, filter_: RunFilter, statement: Statement) -> list[st
     return found
 
 
-def page(schema: str, filter_: RunFilter, after: Cursor | None, limit: int) -> Statement:
-    """Summaries, newest first."""
+def page(schema: str, filter_: RunFilter, after: Cursor | None, limit: int, down_to: Cursor | None = None) -> Statement:
+    """Summaries, newest first. `down_to`: the last one that may be among them."""
     statement = Statement()
-    where = _where(schema, filter_, statement)
-    if after is not None:
-        started_at = statement.value(after.started_at, "bigint")
-        where += f" AND started_at <= {started_at}"  # the planner finds partitions by this one
-        where += f" AND (started_at, run_id) < ({started_at}, {statement.value(after.run_id, 'uuid')})"
+    where = _where(schema, filter_, statement) + _behind(after, statement)
+    if down_to is not None:
+        started_at = statement.value(down_to.started_at, "bigint")
+        where += f" AND started_at >= {started_at}"
+        where += f" AND (started_at, run_id) >= ({started_at}, {statement.value(down_to.run_id, 'uuid')})"
     statement.sql = (
         f"SELECT {_columns(SUMMARY)} FROM {identifier(schema)}.runs WHERE {where} "
         f"ORDER BY started_at DESC, run_id DESC LIMIT {statement.value(limit, 'bigint')}"
     )
     return statement
+
+
+def place(schema: str, filter_: RunFilter, after: Cursor | None, rows: int) -> Statement:
+    """(started_at, run_id) of the row that is so many rows away, of those that an index finds for a filter."""
+    statement = Statement()
+    found = dataclasses.replace(
+        filter_, types=(), models=(), statuses=(), names=(), tags=(), billable=False, where=None
+    )
+    where = _where(schema, found, statement) + _behind(after, statement)
+    statement.sql = (
+        f"SELECT started_at, run_id FROM {identifier(schema)}.runs WHERE {where} "
+        f"ORDER BY started_at DESC, run_id DESC LIMIT 1 OFFSET {statement.value(rows - 1, 'bigint')}"
+    )
+    return statement
+
+
+def _behind(after: Cursor | None, statement: Statement) -> str:
+    if after is None:
+        return ""
+    started_at = statement.value(after.started_at, "bigint")
+    return (
+        f" AND started_at <= {started_at}"  # the planner finds partitions by this one
+        f" AND (started_at, run_id) < ({started_at}, {statement.value(after.run_id, 'uuid')})"
+    )
 
 
 def scan(schema: str, filter_: RunFilter, after: Cursor | None, limit: int) -> Statement:

@@ -61,13 +61,19 @@ _PEOPLE: Final = (By.USER, By.SESSION)
 _NEWEST: Final = 5_000
 """Runs among which those of a first page of users or sessions are looked for."""
 EXACT_UNTIL: Final = 50_000
+SEARCHED_ROWS: Final = 20_000
+"""Rows whose texts are searched for one page: some take a hundredth of a millisecond each."""
 
 
 class PostgresStore:
     """A `spanledger.exporters.store.RunStore`."""
 
-    def __init__(self, settings: PostgresSettings, exact_until: int = EXACT_UNTIL) -> None:
-        """`exact_until`: quantiles over so many runs come from the runs, over more from histograms of hours."""
+    def __init__(
+        self, settings: PostgresSettings, exact_until: int = EXACT_UNTIL, searched_rows: int = SEARCHED_ROWS
+    ) -> None:
+        """`exact_until`: quantiles over so many runs come from the runs, over more from histograms of hours.
+        `searched_rows`: how many are looked at for a bounded page."""
+        self._searched_rows = searched_rows
         self.settings = settings
         self._exact_until = exact_until
         self._pool: Pool | None = None
@@ -90,13 +96,19 @@ class PostgresStore:
         if pool is not None:
             await pool.close()
 
-    async def list_runs(self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None) -> Page:
+    async def list_runs(
+        self, filter_: RunFilter, limit: int = DEFAULT_PAGE, after: Cursor | None = None, *, bounded: bool = False
+    ) -> Page:
         """See `RunStore.list_runs`."""
         if after is not None and not (is_uuid(after.run_id) and 0 <= after.started_at < 2**63):
             return Page([], None)
-        rows = await self._rows(query.page(self._schema, filter_, after, limit + 1))
-        last = rows[limit - 1] if len(rows) > limit else None
-        return Page([_summary(row) for row in rows[:limit]], _cursor(last) if last else None)
+        down_to: Cursor | None = None
+        if bounded:
+            place = await self._rows(query.place(self._schema, filter_, after, self._searched_rows))
+            down_to = Cursor(place[0][0], str(place[0][1])) if place else None
+        rows = await self._rows(query.page(self._schema, filter_, after, limit + 1, down_to))
+        last = _cursor(rows[limit - 1]) if len(rows) > limit else down_to
+        return Page([_summary(row) for row in rows[:limit]], last)
 
     async def sorted_runs(
         self,
