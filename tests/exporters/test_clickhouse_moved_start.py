@@ -87,6 +87,7 @@ async def test_the_partition_of_a_time_is_known(ledger: Ledger) -> None:
     )
 
     assert [week for (week,) in rows] == [query.week(at) for at in times]
+    assert [query.begin_of(week) for (week,) in rows] == [query.week_begin(at) for at in times]
 
 
 async def test_a_ledger_with_the_old_key_is_rebuilt(

@@ -94,6 +94,11 @@ def week_begin(time_ns: int) -> int:
     return time_ns - (time_ns - _MONDAY_NS) % WEEK_NS
 
 
+def begin_of(partition: str) -> int:
+    """Begin of a partition, nanoseconds since the Unix epoch."""
+    return (dt.date.fromisocalendar(int(partition[:4]), int(partition[4:]), 1) - dt.date(1970, 1, 1)).days * _DAY_NS
+
+
 def _conditions(database: str, filter_: RunFilter, parameters: Parameters, runs: str | None = None) -> str:
     """What a run must fulfil, apart from project and trace, which never change. `runs`: see `Compiler`."""
     found = []
@@ -167,13 +172,12 @@ def candidates(database: str, filter_: RunFilter, low: int, before: Cursor, limi
     )
 
 
-def place(database: str, filter_: RunFilter, before: int, rows: int) -> Statement:
-    """The start (nanoseconds) of the row that is so many rows before a time."""
-    parameters: Parameters = {"before": before, "rows": rows}
+def rows_by_week(database: str, filter_: RunFilter, before: int) -> Statement:
+    """(partition, rows) of a project up to that of a time, newest first. No column but the key is read."""
+    parameters: Parameters = {"last": week(before)}
     return Statement(
-        f"SELECT toUnixTimestamp64Nano(started_at) AS at FROM {_table(database, RUNS)} "
-        f"WHERE {_key(filter_, parameters)} AND started_at <= {_time('before')} "
-        "ORDER BY started_at DESC LIMIT 1 OFFSET {rows:UInt64}",
+        f"SELECT _partition_id AS week, count() FROM {_table(database, RUNS)} WHERE {_key(filter_, parameters)} "
+        "AND _partition_id <= {last:String} GROUP BY week ORDER BY week DESC",
         parameters,
     )
 

@@ -110,8 +110,7 @@ class ClickHouseStore:
         # Of a user, a session or a trace there are few, and indexes to find them by.
         indexed = bool(filter_.users or filter_.sessions or filter_.trace_id)
         if bounded and not indexed:
-            far = await self._rows(query.place(self._database, filter_, before.started_at, self._searched_rows))
-            oldest = max(query.week_begin(far[0][0]), oldest) if far else oldest
+            oldest = max(await self._far_enough(filter_, before.started_at), oldest)
         windows = () if indexed else _windows(newest)
         for low in (*(max(begin, oldest) for begin in windows), oldest):
             while len(found) < wanted and before.started_at >= low:
@@ -124,6 +123,16 @@ class ClickHouseStore:
             last = found[limit - 1]
             return Page(runs, Cursor(last[summary.STARTED_AT], last[summary.RUN_ID]))
         return Page(runs, Cursor(oldest - 1, _BEHIND_ALL_IDS) if oldest > ends else None)
+
+    async def _far_enough(self, filter_: RunFilter, before: int) -> int:
+        """The begin of the newest week from which on there are `searched_rows` rows up to a time, or 0."""
+        rows = 0
+        weeks = await self._rows(query.rows_by_week(self._database, filter_, before))
+        for week, count in weeks[:-1]:
+            rows += count
+            if rows >= self._searched_rows:
+                return query.begin_of(week)
+        return 0
 
     async def sorted_runs(
         self,
