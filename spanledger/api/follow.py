@@ -51,8 +51,19 @@ class Follow:
         """The newest runs that are there already, at most `lines` and 500, oldest first. Raises what `lists` raises."""
         newest = self._everything()[::-1][:lines]
         if len(newest) < lines:  # older ones than those that may still change
-            newest = self._lists(limit=min(lines, _PAGE), cursor=None, filters=self._filters)["data"]
+            newest = self._first(min(lines, _PAGE))
         return newest[::-1]
+
+    def _first(self, lines: int) -> list[Json]:
+        """So many runs or all there are; of a search one page may hold fewer."""
+        found: list[Json] = []
+        cursor = None
+        while True:
+            page = self._lists(limit=lines - len(found), cursor=cursor, filters=self._filters)
+            found += page["data"]
+            cursor = page["next_cursor"]
+            if cursor is None or len(found) >= lines:
+                return found
 
     def poll(self) -> list[Json]:
         """Runs that came or ended since the last call, in the order of their start. Raises what `lists` raises; what
@@ -79,7 +90,7 @@ class Follow:
             cursor, limit = page["next_cursor"], _PAGE
             if cursor is None or not (news or whole):
                 break
-            if read >= _REMEMBERED:
+            if read >= _REMEMBERED and page["data"]:
                 # What is older will never be looked at again.
                 self._oldest = parse_time(page["data"][-1]["started_at"])
                 break

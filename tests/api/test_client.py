@@ -10,6 +10,9 @@ from aiohttp import web
 
 from spanledger.api.client import ApiClient, ApiError
 from spanledger.api.server import ApiServer
+from spanledger.api.settings import ApiSettings
+from spanledger.exporters.clickhouse.reader import ClickHouseStore
+from spanledger.model.records import rfc3339
 from tests.exporters.ledger import Ledger
 from tests.exporters.records import as_json, make_run, make_score, recent
 
@@ -36,6 +39,36 @@ async def test_the_client_reads_what_the_server_serves(ledger: Ledger, api: ApiC
         assert api.usage({"user": "ü & 1"})["runs"] == 1
 
     await asyncio.to_thread(read)
+
+
+async def test_a_search_goes_on_where_a_page_ended_early(ledger: Ledger) -> None:
+    week = 7 * 86_400
+    new, other, third, old = (
+        make_run(name=name, started_at=recent(weeks * week))
+        for name, weeks in (("needle", 1), ("else", 2), ("else", 3), ("needle", 5))
+    )
+    await ledger.write(new, other, third, old)
+    store = ClickHouseStore(ledger.store.settings, searched_rows=1)
+    await store.start()
+    server = ApiServer(ApiSettings(endpoint="127.0.0.1:0"), store)
+    await server.start()
+
+    def read() -> None:
+        with ApiClient(server.address) as api:
+            first = api.runs(filters={"search": "NEEDLE"})
+            assert [run["run_id"] for run in first["data"]] == [new.run_id]
+            assert rfc3339(other.started_at) < first["searched_back_to"] < rfc3339(new.started_at)
+            second = api.runs(filters={"search": "NEEDLE"}, cursor=first["next_cursor"])
+            assert second["data"] == []
+            assert second["searched_back_to"] < first["searched_back_to"]
+            found = api.first_runs(10, {"search": "needle"})
+            assert [run["run_id"] for run in found["data"]] == [new.run_id, old.run_id]
+            assert (found["next_cursor"], "searched_back_to" in found) == (None, False)
+            assert "searched_back_to" not in api.runs(limit=1)
+
+    await asyncio.to_thread(read)
+    await server.stop()
+    await store.close()
 
 
 async def test_an_error_of_the_server_keeps_its_words(api: ApiClient) -> None:

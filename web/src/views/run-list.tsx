@@ -134,7 +134,9 @@ export function RunList({ query }: { query: URLSearchParams }) {
           />
         </div>
         {list.rows.length === 0 && !list.loading && list.error === null && <Nothing filtered={text !== ""} />}
-        {list.loading && <p class="quiet">Reading …</p>}
+        {list.loading && (
+          <p class="quiet">{list.searchedTo === null ? "Reading …" : `Searched back to ${moment(list.searchedTo)} …`}</p>
+        )}
       </div>
     </div>
   );

@@ -6,16 +6,20 @@ import type { Summary } from "../model";
 const PAGE = "100";
 const NEWEST = "50"; // looked at again and again
 const EVERY = 3000; // milliseconds
+const ENOUGH = 50; // rows, of a search
 
 export interface RunPage {
   data: Summary[];
   next_cursor: string | null;
+  /** A time, where a search ended before it had looked at everything that the page could hold. */
+  searched_back_to?: string;
 }
 
 interface Pages {
   query: string;
   rows: Summary[];
   next: string | null;
+  searchedTo: string | null;
   /** Where the reader was, for coming back from a run. */
   scrollTop: number;
   active: string | null;
@@ -37,7 +41,7 @@ export interface RunPages extends Pages {
 /** `inserted` is told how many rows came in above which were there already. */
 export function useRunPages(query: string, live: boolean, inserted: (rows: number) => void): RunPages {
   const [pages, setPages] = useState<Pages>(() =>
-    kept?.query === query ? kept : { query, rows: [], next: null, scrollTop: 0, active: null },
+    kept?.query === query ? kept : { query, rows: [], next: null, searchedTo: null, scrollTop: 0, active: null },
   );
   const [loading, setLoading] = useState(false);
   const [error, setError] = useState<string | null>(null);
@@ -58,9 +62,17 @@ export function useRunPages(query: string, live: boolean, inserted: (rows: numbe
     setLoading(true);
     const { signal } = generation.current;
     try {
-      const page = await get<RunPage>("runs", withPaging(query, PAGE, cursor), signal);
-      const known = cursor === null ? [] : current.current.rows;
-      show({ ...current.current, query, rows: [...known, ...page.data.map(slim)], next: page.next_cursor });
+      let from = cursor;
+      let found = 0;
+      do {
+        const page = await get<RunPage>("runs", withPaging(query, PAGE, from), signal);
+        const known = from === null ? [] : current.current.rows;
+        const rows = [...known, ...page.data.map(slim)];
+        from = page.next_cursor;
+        show({ ...current.current, query, rows, next: from, searchedTo: page.searched_back_to ?? null });
+        found += page.data.length;
+        if (page.searched_back_to === undefined) break;
+      } while (from !== null && found < ENOUGH); // a search goes on by itself until there is something to show
       setError(null);
     } catch (problem) {
       if (!signal.aborted) setError(problem instanceof Error ? problem.message : String(problem));
@@ -77,7 +89,7 @@ export function useRunPages(query: string, live: boolean, inserted: (rows: numbe
     busy.current = false;
     if (kept?.query === query) show(kept);
     else {
-      show({ query, rows: [], next: null, scrollTop: 0, active: null });
+      show({ query, rows: [], next: null, searchedTo: null, scrollTop: 0, active: null });
       void read(null);
     }
     return () => generation.current.abort();
@@ -105,7 +117,7 @@ export function useRunPages(query: string, live: boolean, inserted: (rows: numbe
     return () => clearInterval(timer);
   }, [query, live]);
 
-  const shown = pages.query === query ? pages : { query, rows: [], next: null, scrollTop: 0, active: null };
+  const shown = pages.query === query ? pages : { query, rows: [], next: null, searchedTo: null, scrollTop: 0, active: null };
   return {
     ...shown,
     loading: loading || pages.query !== query,
@@ -126,7 +138,8 @@ export function merge(pages: Pages, page: RunPage): Pages | null {
   const ids = new Set(newest.map((run) => run.run_id));
   const known = new Map(pages.rows.map((run) => [run.run_id, run]));
   if (newest.every((run) => same(run, known.get(run.run_id)))) return null;
-  if (page.next_cursor !== null && pages.rows.length > 0 && !newest.some((run) => known.has(run.run_id)))
+  const whole = page.searched_back_to === undefined; // else it held everything down to there
+  if (whole && page.next_cursor !== null && pages.rows.length > 0 && !newest.some((run) => known.has(run.run_id)))
     return { ...pages, rows: newest, next: page.next_cursor }; // more came than one look shows: begin anew
   const rest = pages.rows.filter((run) => !ids.has(run.run_id));
   const rows = [...newest, ...rest].sort(newestFirst);
