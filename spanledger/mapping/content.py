@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from spanledger.mapping import messages as shapes
 from spanledger.mapping.facts import Facts, Group
+from spanledger.mapping.listed_calls import listed_calls
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.messages.pyrepr import parse_repr
 from spanledger.mapping.turns import paired, unfolded
@@ -97,6 +98,10 @@ def model_output(span: Facts, events: EventMessages, response: Value, warnings: 
             listed = parsed if ok else parse_repr(listed)[1]  # OpenLIT writes Python's repr
         answer = {"role": "assistant", "content": None, "tool_calls": listed}
         calls = shapes.parse_messages([answer], default_role="assistant", warnings=warnings, key="tool_calls")
+        found = _with_calls(found, calls)
+    elif span.tool_name is not None and not any(_calls(message) for message in found):
+        answer = {"role": "assistant", "content": None, "tool_calls": listed_calls(span)}
+        calls = shapes.parse_messages([answer], default_role="assistant", warnings=warnings, key="gen_ai.tool.name")
         found = _with_calls(found, calls)
     return found
 

@@ -101,7 +101,10 @@ def text_list(value: Value) -> list[str] | None:
             elif isinstance(element, dict):
                 found.extend(text_list(element) or [])
             elif isinstance(element, list):
-                return None
+                inner = text_list(element) if element and isinstance(element[0], str) else None
+                if inner is None:  # tokens
+                    return None
+                found.extend(inner)  # Langtrace for JavaScript packs the list once more
         return found or None
     if isinstance(value, dict):
         for key in (

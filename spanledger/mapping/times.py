@@ -18,7 +18,7 @@ _FIRST_TOKEN_EVENTS: Final = (
 )
 
 
-_CHUNK_EVENTS: Final = ("mlflow.chunk.item.",)
+_CHUNK_EVENTS: Final = ("mlflow.chunk.item.", "stream.start")  # MLflow, Langtrace
 
 
 def tells_stream(events: list[Event]) -> bool:

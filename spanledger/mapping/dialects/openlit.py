@@ -27,6 +27,7 @@ DIALECT = Dialect(
         "mcp.tool.arguments": "tool_input",
         "mcp.tool.result": "tool_output",
         "gen_ai.tool.parameters": "tool_input",
+        "gen_ai.tool.args": "tool_input",
         "gen_ai.tool.execution.success": "tool_success",
         "function.kwargs": "tool_input",
     },

@@ -44,6 +44,8 @@ _SIBLINGS: Final = frozenset(
 )
 """Fields beside the content that say something."""
 
+_PRINTED_CALLS: Final = '[{"id":'
+
 _SIMPLE: Final = frozenset({"role", "content", "parts", "name", "finish_reason"})
 _SPEAKERS: Final = frozenset({"system", "user", ASSISTANT})
 _FINISH: Final = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason")
@@ -122,6 +124,8 @@ def read_simple(reader: Reader, body: dict[str, Value], out: list[Message]) -> b
     content = body.get("parts") or body.get("content")
     if isinstance(content, dict):
         return False
+    if role == ASSISTANT and isinstance(content, str) and content.startswith(_PRINTED_CALLS):
+        return False
     if role == TOOL:
         if not isinstance(content, list):
             return False
@@ -150,6 +154,10 @@ def read_message(
     found = body.get("tool_calls") or body.get("toolCalls") or extra.get("tool_calls")
     calls = read_calls(found) if found else []
     content = _content(body)
+    if role == ASSISTANT and not calls and isinstance(content, str) and content.startswith(_PRINTED_CALLS):
+        calls = _printed_calls(content)
+        if calls:
+            content = None
     if role == TOOL or (call_id and not calls and role != ASSISTANT):
         if role == TOOL and not call_id:
             call_id = body.get("id") if isinstance(body.get("id"), str) and "additional_kwargs" not in body else None
@@ -186,6 +194,20 @@ def _content(body: dict[str, Value]) -> Value:
                 return value["parts"]
             return value
     return None
+
+
+def _printed_calls(content: str) -> list[Part]:
+    """OpenAI's list of calls as the text of an answer (Langtrace for JavaScript); nothing where it is anything else."""
+    found, decoded = decode(content, 1)
+    if not found or not isinstance(decoded, list):
+        return []
+    for call in decoded:
+        if not isinstance(call, dict) or call.keys() - {"id", "type", "function", "index"}:
+            return []
+        function = call.get("function")
+        if call.get("type") != "function" or not isinstance(function, dict) or "arguments" not in function:
+            return []
+    return read_calls(decoded)
 
 
 def _read_reasoning(body: dict[str, Value], extra: dict[str, Value]) -> list[Part]:
