@@ -80,6 +80,22 @@ async def test_each_exporter_gets_the_records_of_its_pipelines(tmp_path: Path) -
     assert kinds(tmp_path / "all.jsonl") == ["metric", "run"]
 
 
+async def test_a_file_takes_records_or_telemetry_as_it_came(tmp_path: Path) -> None:
+    file = tmp_path / "spanledger.yaml"
+    config = CONFIG.format(folder=tmp_path).replace("runs.jsonl}", "runs.pb, format: proto}")
+    file.write_text(config.replace("metrics.jsonl}", "metrics.jsonl, content: telemetry}"))
+    service = Service(load_config([file], env={}))
+    await service.start()
+    assert await post(service, "/v1/traces", span_body("00f067aa0ba90001", "gpt-4o")) == 200
+    assert await post(service, "/v1/metrics", json.dumps(METRICS).encode()) == 200
+    assert await service.stop(30) is True
+    assert kinds(tmp_path / "all.jsonl") == ["metric", "run"]
+    raw = (tmp_path / "runs.pb").read_bytes()
+    assert int.from_bytes(raw[:4], "big") == len(raw) - 4
+    (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert "resourceMetrics" in json.loads(line)
+
+
 async def test_the_same_request_twice_is_one_record(tmp_path: Path) -> None:
     service = service_in(tmp_path)
     await service.start()

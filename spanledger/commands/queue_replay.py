@@ -123,7 +123,12 @@ class _Post:
         self._ids = {str(id_): id_ for id_ in used(config, Kind.EXPORTERS)}
         self._roads = roads_of(config, COMPONENTS)
         self._receivers = {str(id_) for id_ in used(config, Kind.RECEIVERS)}
-        self._stores = [name for name, id_ in self._ids.items() if not COMPONENTS[Kind.EXPORTERS][id_.type].raw]
+        exporters = config.components[Kind.EXPORTERS]
+        self._stores = [
+            name
+            for name, id_ in self._ids.items()
+            if not COMPONENTS[Kind.EXPORTERS][id_.type].passes_on(exporters[id_])
+        ]
         self.ways: dict[LetterKind, _Way] = {
             LetterKind.RECORD: self._records,
             LetterKind.ITEM: self._items,
@@ -292,8 +297,8 @@ class _Post:
         if source not in self._raw:
             id_ = self._ids[source.rpartition(":")[0]]
             component, settings = COMPONENTS[Kind.EXPORTERS][id_.type], self._config.components[Kind.EXPORTERS][id_]
-            if component.raw:
-                exporter: RawExporter = component.factory(settings, signal)
+            if component.passes_on(settings):
+                exporter: RawExporter = component.raw_factory(settings)(signal)
             elif (also := component.also_raw(settings)) is not None:
                 exporter = also(settings, parse_protobuf, signal)
             else:

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel
@@ -58,6 +58,9 @@ class Component:
     raw: bool = False
     """Of an exporter that passes telemetry on past the mapping, a `spanledger.exporters.raw.RawExporter`; its factory
     is called with the settings and a signal."""
+    telemetry_at: str | None = None
+    """Of an exporter of records that passes telemetry on in their place where its settings say `passes_on`: what does
+    that; called with the settings, and what comes of it with each signal."""
     also_raw_at: str | None = None
     """Of an exporter of records that also keeps telemetry as it came where its settings say `otel_tables`: what does
     that, a `spanledger.exporters.raw.RawExporter`; called with the settings, a parser of bodies and a signal."""
@@ -76,6 +79,14 @@ class Component:
     def factory(self) -> Any:
         """The class or function that builds it."""
         return load(self.factory_at) if self.factory_at else None
+
+    def passes_on(self, settings: Any) -> bool:
+        """Whether an exporter passes telemetry on as it came, past the mapping."""
+        return self.raw or (self.telemetry_at is not None and settings.passes_on)
+
+    def raw_factory(self, settings: Any) -> Any:
+        """Of an exporter that `passes_on`, what makes the `spanledger.exporters.raw.RawExporter` of a signal."""
+        return load(self.telemetry_at)(settings) if self.telemetry_at else partial(self.factory, settings)
 
     def also_raw(self, settings: Any) -> Any:
         """What is at `also_raw_at`, None where the settings do not ask for it."""

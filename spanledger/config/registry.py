@@ -112,9 +112,10 @@ COMPONENTS: Final[Registry] = registry(
     Component(
         Kind.EXPORTERS,
         "file",
-        "records as JSON lines into a file",
+        "records as JSON lines into a file, or telemetry as it came",
         "spanledger.exporters.file:FileSettings",
         "spanledger.exporters.file:FileExporter",
+        telemetry_at="spanledger.exporters.file:TelemetryFiles",
     ),
     Component(
         Kind.EXPORTERS,

@@ -74,19 +74,20 @@ class Assembly:
 
     def is_raw(self, exporter: ComponentId) -> bool:
         """Whether an exporter passes telemetry on as it came."""
-        return self._registry[Kind.EXPORTERS][exporter.type].raw
+        settings = self._config.components[Kind.EXPORTERS][exporter]
+        return self._registry[Kind.EXPORTERS][exporter.type].passes_on(settings)
 
     def _routes(self, id_: ComponentId, settings: Any, roads: Roads) -> dict[str, RawRoute]:
-        factory = partial(self._raw_exporter, id_)
+        make = self._registry[Kind.EXPORTERS][id_.type].raw_factory(settings)
         try:
             signals = sorted(signals_of_exporter(self._config, id_))
-            return routes_of(str(id_), partial(factory, settings), signals, roads)
+            return routes_of(str(id_), partial(self._raw_exporter, make, settings), signals, roads)
         except ConfigError as error:
             path = (Kind.EXPORTERS, str(id_))
             raise InvalidConfiguration([Problem(path, str(error), self._config.origin(*path))]) from error
 
-    def _raw_exporter(self, id_: ComponentId, settings: Any, signal: Signal) -> RawExporter:
-        exporter: RawExporter = self._factory(Kind.EXPORTERS, id_)(settings, signal)
+    def _raw_exporter(self, make: Callable[[Signal], RawExporter], settings: Any, signal: Signal) -> RawExporter:
+        exporter = make(signal)
         auth = getattr(settings, "auth", None)
         if isinstance(auth, ClientAuthSettings):  # the extension starts before the exporter
             exporter.credentials = Borrowed(lambda: self._authenticators[auth.authenticator])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+import zstandard
 
 from spanledger.errors import StoreError
 from spanledger.exporters.base import WRITTEN, Rejection
@@ -26,6 +26,20 @@ async def write(settings: FileSettings, *batches: list[Record]) -> None:
 
 def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def messages(path: Path) -> list[bytes]:
+    """What stands behind each length."""
+    data, found = path.read_bytes(), []
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        found.append(data[4:end])
+        data = data[end:]
+    return found
+
+
+def decompress(message: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(message)
 
 
 async def test_records_become_the_lines_that_map_prints(tmp_path: Path) -> None:
@@ -109,10 +123,17 @@ async def test_a_file_set_aside_goes_when_it_is_old(tmp_path: Path) -> None:
     assert len(os.listdir(tmp_path)) == 3
 
 
-@pytest.mark.parametrize("given", [{"format": "proto"}, {"compression": "zstd"}, {"group_by": {"enabled": True}}])
-def test_forms_that_records_do_not_have_are_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match=next(iter(given))):
-        FileSettings.model_validate({"path": "runs.jsonl", **given})
+async def test_compressed_lines_stand_behind_their_length(tmp_path: Path) -> None:
+    path = tmp_path / "runs.zst"
+    keys = {"compression": "zstd", "compression_params": {"level": 9}}
+    settings = FileSettings.model_validate({"path": str(path), **keys})
+    await write(settings, [make_run(name="a"), make_run(name="b")])
+    path.write_bytes(path.read_bytes() + b"\x00\x00\x10\x00cut off")
+
+    await write(settings, [make_run(name="c")])
+
+    found = [json.loads(line)["name"] for part in messages(path) for line in decompress(part).splitlines()]
+    assert found == ["a", "b", "c"]
 
 
 async def test_a_write_that_fails_is_taken_back_and_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +151,7 @@ async def test_a_write_that_fails_is_taken_back_and_retried(tmp_path: Path, monk
                 raise OSError(28, "No space left on device")
             return real(file, data[: left.pop()])
 
-        full.setattr("spanledger.exporters.file.os.write", write_some)
+        full.setattr("spanledger.exporters.file.output.os.write", write_some)
         result = await exporter.write([make_run(name="second")], "2")
 
     assert result.retry == f"cannot write {path}: No space left on device"

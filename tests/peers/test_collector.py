@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import zstandard
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.peers.processes import (
     Process,
@@ -24,6 +29,34 @@ from tests.peers.processes import (
 )
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+
+def messages_in(file: Path) -> list[bytes]:
+    """Lines where the file begins with one, else what stands behind each length."""
+    data, found = file.read_bytes(), []
+    if data.startswith(b"{"):
+        return data.splitlines()
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        found.append(data[4:end])
+        data = data[end:]
+    return found
+
+
+def has_content(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
+
+
+def without_empty(value: Any) -> Any:
+    """JSON without the empty objects that the Collector writes of messages in which nothing is set."""
+    if isinstance(value, dict):
+        inner = {key: without_empty(one) for key, one in value.items()}
+        return {key: one for key, one in inner.items() if one != {}}
+    return [without_empty(one) for one in value] if isinstance(value, list) else value
+
+
+def protobuf_as_json(message: bytes) -> dict[str, Any]:
+    return json_format.MessageToDict(ExportTraceServiceRequest.FromString(message))
 
 
 @pytest.fixture
@@ -191,3 +224,38 @@ async def test_in_front_of_a_collector_across_restarts_of_either(tmp_path: Path,
         await collector.start()
         await until(lambda: spans_in(file) >= sent, "all arrives", spanledger.tail)
     assert spans_in(file) == sent
+
+
+@pytest.mark.parametrize(
+    ("form", "compression"), [("json", "none"), ("json", "zstd"), ("proto", "none"), ("proto", "zstd")]
+)
+async def test_files_are_laid_out_as_a_collectors(
+    form: str, compression: str, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    ports = free_ports(2)
+    keys: dict[str, Any] = {"format": form, "compression": compression} if compression != "none" else {"format": form}
+    group_by = {"enabled": True, "resource_attribute": "service.name"}
+
+    def config(folder: Path, port: int, **own: Any) -> dict[str, Any]:
+        folder.mkdir()
+        file = {"path": f"{folder}/written-by-*", "flush_interval": "50ms", "group_by": group_by, **keys, **own}
+        pipelines = {"traces": {"receivers": ["otlp"], "exporters": ["file"]}}
+        return {"receivers": receiver(port), "exporters": {"file": file}, "service": {"pipelines": pipelines}}
+
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    spanledger = new_spanledger(tmp_path / "spanledger", config(ours, ports[0]), ports[0])
+    collector = new_collector(tmp_path / "collector", config(theirs, ports[1]), ports[1])
+    async with AsyncExitStack() as stack:
+        for process in (spanledger, collector):
+            stack.push_async_callback(process.stop)
+            await process.start()
+        for port in ports:
+            await send(http, f"http://127.0.0.1:{port}", range(1))
+        for folder in (ours, theirs):
+            file = folder / "written-by-shop"
+            await until(partial(has_content, file), f"{file} is written", process.tail)
+    (of_ours,), (of_theirs,) = messages_in(ours / "written-by-shop"), messages_in(theirs / "written-by-shop")
+    if compression == "zstd":
+        of_ours, of_theirs = (zstandard.ZstdDecompressor().decompress(one) for one in (of_ours, of_theirs))
+    read = json.loads if form == "json" else protobuf_as_json
+    assert without_empty(read(of_ours)) == without_empty(read(of_theirs))
