@@ -89,7 +89,7 @@ def test_components_are_listed_as_yaml(run: Run) -> None:
             "nop",
         ],
         "extensions": [
-            *("api", "projects", "bearertokenauth", "basicauth"),
+            *("api", "projects", "bearertokenauth", "basicauth", "oauth2client", "headers_setter"),
             *("health_check", "zpages", "maintenance", "file_storage"),
         ],
     }
