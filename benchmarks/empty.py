@@ -1,5 +1,5 @@
-"""A gRPC server that answers every request with nothing and looks at none: what gRPC itself takes for a request. It is
-the same library on the same event loop, asked in the same way as in `spanledger/receiver/grpc.py`."""
+"""A server on gRPC's own library that answers every request with nothing and looks at none: what that library takes for
+a request, on the event loop that spanledger has. `spanledger/receiver/http2` is what stands in its place there."""
 
 from __future__ import annotations
 

@@ -47,13 +47,6 @@ class Admission:
         reservation.grow(size)
         return reservation
 
-    def check_unknown(self) -> None:
-        """Before a request is received whose size nobody knows: raises `Overloaded` while more than half of the bound
-        is taken. It may turn out to be as large as any, and is there before it can be refused."""
-        if self.used > self.max_bytes // 2:
-            self.refused += 1
-            raise self._overloaded(self.max_bytes // 2)
-
     def _take(self, more: int, held: int) -> None:
         # A request larger than the bound passes when it is alone: told to come back, it would come back for ever.
         if self.used + more > self.max_bytes and self.used > held:
@@ -79,10 +72,6 @@ class Reservation:
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self.size = 0
-
-    def check_unknown(self) -> None:
-        """As `Admission.check_unknown`."""
-        self._admission.check_unknown()
 
     def grow(self, size: int) -> None:
         """Hold at least so many bytes. Raises `Overloaded`; what was held is still held then."""

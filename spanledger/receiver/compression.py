@@ -76,15 +76,18 @@ class BodyReader:
         max_decompressed: int,
         allowed: frozenset[str],
         hold: Callable[[int], None] = lambda size: None,
+        *,
+        sniff: bool = True,
     ) -> None:
-        """`hold` is told how many bytes the body takes, whenever they become more; what it raises ends the reading."""
+        """`hold` is told how many bytes the body takes, whenever they become more; what it raises ends the reading.
+        Without `sniff` the encoding is believed."""
         self._encoding = content_encoding.strip().lower() or "identity"
         make = _CODECS.get(self._encoding)
         if self._encoding != "identity" and (make is None or _ALIASES.get(self._encoding) not in allowed):
             supported = ", ".join(sorted(allowed | {"identity"}))
             raise PayloadError(f"unsupported Content-Encoding: {self._encoding[:64]!r}, supported are {supported}")
         self._codec = make() if make is not None else None
-        self._sniff = "gzip" in allowed and _ALIASES.get(self._encoding, "gzip") == "gzip"
+        self._sniff = sniff and "gzip" in allowed and _ALIASES.get(self._encoding, "gzip") == "gzip"
         self._hold = hold
         self._max_received = max_received
         self._max_decompressed = max_decompressed

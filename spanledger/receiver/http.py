@@ -24,13 +24,12 @@ from spanledger.receiver.context import context_of
 from spanledger.receiver.cors import CorsPolicy
 from spanledger.receiver.export import Exports
 from spanledger.receiver.http_connection import Connection
-from spanledger.receiver.idle_connections import Connections, Unspoken
-from spanledger.receiver.listen import UNIX, address_of, bind, bind_unix, open_files, remove_socket
+from spanledger.receiver.idle_connections import Closable, Connections, Unspoken
+from spanledger.receiver.listen import UNIX, Listeners, connections_at_most
 from spanledger.receiver.settings import HttpSettings
 from spanledger.receiver.status import Code, Failure, failure, failure_of
 from spanledger.receiver.tls import HANDSHAKE_SECONDS, Certificates
 from spanledger.receiver.traffic import Traffic
-from spanledger.settings import split_endpoint
 from spanledger.tracing import current_span
 
 _MEDIA_TYPES: Final = {Encoding.PROTOBUF: "application/x-protobuf", Encoding.JSON: "application/json"}
@@ -39,9 +38,6 @@ _ENCODINGS: Final = {media_type: encoding for encoding, media_type in _MEDIA_TYP
 _LUNARY_PREFIX: Final = "/v1/otel"
 """Lunary's documentation gives this as the OTLP endpoint, its server listened on /v1/traces: both are served, and
 the prefix alone is what an exporter posts to whose URL is taken as it stands."""
-_CONNECTIONS: Final = 10_000
-_BACKLOG: Final = 1024
-"""Connections that the kernel holds until they are accepted: bursts of reconnecting senders are larger than 100."""
 _RATE_GRACE: Final = 10.0
 """Seconds at the start of a body in which its pace does not count."""
 _LINGER: Final = 0.25
@@ -66,18 +62,21 @@ class HttpServer:
         self._encodings = frozenset(settings.compression_algorithms) - {""}
         self._max_decompressed = settings.max_decompressed_body_size or settings.max_request_body_size
         self._signals = _paths(settings)
-        self._connections = Connections(settings.max_connections or _connections_at_most(), settings.idle_timeout)
+        self._connections: Connections[Closable] = Connections(
+            settings.max_connections or connections_at_most(), settings.idle_timeout
+        )
         self._headers = {"Server": f"spanledger/{__version__}", **settings.response_headers}
         self._server: web.Server | None = None
-        self._listeners: list[asyncio.Server] = []
+        self._listeners = Listeners()
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
-        self._path: str | None = None
-        """Of the socket in the file system that is ours."""
-        self.address: str | None = None
+
+    @property
+    def address(self) -> str | None:
         """`host:port` or `unix:/path`, once started."""
+        return self._listeners.address
 
     @property
     def url(self) -> str | None:
@@ -89,10 +88,10 @@ class HttpServer:
     async def start(self, *, reuse_port: bool = False) -> None:
         """Listen. Raises `ConfigError` when the endpoint cannot be bound or a certificate cannot be used."""
         settings = self._settings
-        options: dict[str, Any] = {"backlog": _BACKLOG}
+        options: dict[str, Any] = {}
         if settings.tls is not None:
-            options |= {
-                "ssl": Certificates(settings.tls, "protocols::http::tls").context(),
+            options = {
+                "ssl": Certificates(settings.tls, "protocols::http::tls", "http/1.1").context(),
                 "ssl_handshake_timeout": HANDSHAKE_SECONDS,
             }
         loop = asyncio.get_running_loop()
@@ -101,26 +100,13 @@ class HttpServer:
         def connection() -> Unspoken:
             return Unspoken(self._connections, lambda: self._connection(server, loop))
 
-        if settings.endpoint.startswith(UNIX):
-            path = settings.endpoint.removeprefix(UNIX)
-            self._listeners.append(await loop.create_unix_server(connection, sock=bind_unix(path), **options))
-            self._path = path
-            self.address = settings.endpoint
-            return
-        host, port = split_endpoint(settings.endpoint)
-        sockets = await bind(host, port, reuse_port=reuse_port)
-        for listening in sockets:
-            self._listeners.append(await loop.create_server(connection, sock=listening, **options))
-        self.address = address_of(sockets[0])
+        await self._listeners.open(settings.endpoint, connection, reuse_port=reuse_port, **options)
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no new connections; let those that stand bring one last request, and what is in flight finish, within
         the grace; close all connections."""
         self._stopping = True
-        for listener in self._listeners:
-            listener.close()
-        if self._path is not None:
-            remove_socket(self._path)
+        self._listeners.close()
         if self._server is None:
             return
         with suppress(TimeoutError):
@@ -293,10 +279,6 @@ class _Pace:
         if self._rate:
             until = min(until, self._began + _RATE_GRACE + received / self._rate)
         return None if until == math.inf else until
-
-
-def _connections_at_most() -> int:
-    return max(min(_CONNECTIONS, open_files() // 2), 1)
 
 
 def _paths(settings: HttpSettings) -> dict[str, Signal]:

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 from spanledger.model.received import Encoding
-from spanledger.receiver.idle_connections import Connections
+from spanledger.receiver.idle_connections import Closable, Connections
 from spanledger.receiver.status import Code, failure
 
 MAX_HEADER_SIZE = 16 * 1024
@@ -29,7 +29,7 @@ class Connection(web.RequestHandler):
     def __init__(
         self,
         server: web.Server,
-        connections: Connections,
+        connections: Connections[Closable],
         headers: Mapping[str, str],
         *,
         head_timeout: float,

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol, cast
+from typing import Generic, Protocol, TypeVar, cast
 
 _log = logging.getLogger(__name__)
 
@@ -21,47 +21,54 @@ class Closable(Protocol):
     def force_close(self) -> None: ...
 
 
-class Connections:
+_Connection = TypeVar("_Connection", bound=Closable)
+
+
+class Connections(Generic[_Connection]):
     """Every connection of a listener. Belongs to one event loop."""
 
     def __init__(self, at_most: int, idle_timeout: float) -> None:
         """`idle_timeout` in seconds, for a connection that has not said anything; 0 = no limit."""
         self._at_most = at_most
         self._idle_timeout = idle_timeout
-        self._idle: dict[Closable, float] = {}
+        self._idle: dict[_Connection, float] = {}
+        self._standing: set[_Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._told = False
         self._none = asyncio.Event()
         self._none.set()
-        self.count = 0
 
-    def opened(self, connection: Closable) -> None:
+    def standing(self) -> list[_Connection]:
+        """All of them."""
+        return list(self._standing)
+
+    def opened(self, connection: _Connection) -> None:
         """A connection stands, and is idle. Over the bound the one that was idle longest is closed."""
-        self.count += 1
+        self._standing.add(connection)
         self._none.clear()
         self.idle(connection)
-        if self.count > self._at_most:
+        if len(self._standing) > self._at_most:
             if not self._told:
                 self._told = True
                 _log.warning("more than %d connections: the one that is idle longest is closed", self._at_most)
             next(iter(self._idle)).force_close()
 
-    def idle(self, connection: Closable) -> None:
+    def idle(self, connection: _Connection) -> None:
         """A connection carries nothing from now on."""
         loop = asyncio.get_running_loop()
         self._idle[connection] = loop.time()
         if self._idle_timeout and self._timer is None:
             self._timer = loop.call_later(self._idle_timeout, self._expire)
 
-    def busy(self, connection: Closable) -> None:
+    def busy(self, connection: _Connection) -> None:
         """A connection carries something from now on."""
         self._idle.pop(connection, None)
 
-    def closed(self, connection: Closable) -> None:
+    def closed(self, connection: _Connection) -> None:
         """A connection is gone."""
-        self.count -= 1
+        self._standing.discard(connection)
         self._idle.pop(connection, None)
-        if not self.count:
+        if not self._standing:
             self._none.set()
 
     async def wait_for_none(self, seconds: float) -> None:
@@ -95,7 +102,7 @@ class Unspoken(asyncio.Protocol):
 
     __slots__ = ("_connections", "_make", "_transport")
 
-    def __init__(self, connections: Connections, make: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, connections: Connections[Closable], make: Callable[[], asyncio.Protocol]) -> None:
         self._connections = connections
         self._make = make
         self._transport: asyncio.Transport | None = None

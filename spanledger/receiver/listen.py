@@ -8,15 +8,57 @@ import os
 import resource
 import socket
 import stat
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from spanledger.errors import ConfigError
+from spanledger.settings import split_endpoint
 
 UNIX: Final = "unix:"
 """How an endpoint begins that is a socket in the file system; its path follows."""
 _OPEN_FILES = 65_536
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+_BACKLOG: Final = 1024
+"""Connections that the kernel holds until they are accepted: bursts of reconnecting senders are larger than 100."""
+_CONNECTIONS: Final = 10_000
+
+
+class Listeners:
+    """What a server listens on."""
+
+    def __init__(self) -> None:
+        self._servers: list[asyncio.Server] = []
+        self._path: str | None = None
+        """Of the socket in the file system that is ours."""
+        self.address: str | None = None
+        """`host:port` or `unix:/path`, once open."""
+
+    async def open(
+        self, endpoint: str, connection: Callable[[], asyncio.Protocol], *, reuse_port: bool, **options: Any
+    ) -> None:
+        """Listen on every address of an endpoint; `connection` serves a new one, `options` are asyncio's. Raises
+        `ConfigError`."""
+        loop = asyncio.get_running_loop()
+        options = {"backlog": _BACKLOG, **options}
+        if endpoint.startswith(UNIX):
+            path = endpoint.removeprefix(UNIX)
+            self._servers.append(await loop.create_unix_server(connection, sock=bind_unix(path), **options))
+            self._path = path
+            self.address = endpoint
+            return
+        host, port = split_endpoint(endpoint)
+        sockets = await bind(host, port, reuse_port=reuse_port)
+        for listening in sockets:
+            self._servers.append(await loop.create_server(connection, sock=listening, **options))
+        self.address = address_of(sockets[0])
+
+    def close(self) -> None:
+        """Take no new connections."""
+        for server in self._servers:
+            server.close()
+        if self._path is not None:
+            remove_socket(self._path)
 
 
 async def bind(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
@@ -65,8 +107,8 @@ def bind_unix(path: str) -> socket.socket:
 
 
 def make_way(path: str) -> None:
-    """Remove a socket that nobody listens on. Raises `ConfigError` where somebody does, or where it is no socket: gRPC
-    and asyncio would take the path away from its owner."""
+    """Remove a socket that nobody listens on. Raises `ConfigError` where somebody does, or where it is no socket:
+    asyncio would take the path away from its owner."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             raise ConfigError(f"cannot listen on {UNIX}{path}: there is a file of this name")
@@ -113,6 +155,11 @@ def open_files() -> int:
                 return soft
             return wanted
     return soft
+
+
+def connections_at_most() -> int:
+    """Of one listener, where nobody sets a bound."""
+    return max(min(_CONNECTIONS, open_files() // 2), 1)
 
 
 def _bound(unbound: socket.socket, address: tuple[object, ...], reuse_port: bool) -> socket.socket:

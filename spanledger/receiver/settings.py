@@ -129,27 +129,14 @@ class GrpcSettings(ServerSettings):
     """For the message of a request, from its head. 0 = no limit."""
     keepalive: Keepalive = Keepalive()
     read_buffer_size: Size | None = None
-    """Without effect: gRPC's library sizes its buffers itself."""
+    """Without effect: buffers have sizes of their own."""
     write_buffer_size: Size | None = None
-    """Without effect: gRPC's library sizes its buffers itself."""
-
-    @field_validator("tls")
-    @classmethod
-    def _what_grpc_can(cls, tls: TlsSettings | None) -> TlsSettings | None:
-        if tls is None:
-            return tls
-        if tls.min_version != "1.2" or tls.max_version == "1.2":
-            raise ValueError("gRPC's library takes TLS 1.2 and 1.3, and cannot be told to take one alone")
-        if tls.cipher_suites:
-            raise ValueError(
-                "cipher_suites of gRPC are set by the environment variable GRPC_SSL_CIPHER_SUITES, in OpenSSL's names"
-            )
-        return tls
+    """Without effect: buffers have sizes of their own."""
 
     def without_effect(self) -> Iterator[str]:
         for name in ("read_buffer_size", "write_buffer_size"):
             if name in self.model_fields_set:
-                yield f"{name} has no effect; gRPC's library sizes its buffers itself"
+                yield f"{name} has no effect; buffers have sizes of their own"
 
 
 class Cors(Settings):

@@ -11,7 +11,6 @@ import logging
 import os
 import ssl
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import grpc
 from pydantic import Field, model_validator
 
 from spanledger.errors import ConfigError
@@ -88,15 +86,17 @@ class _Pems:
 
 
 class Certificates:
-    """The certificate of a listener as it is now. Used from several threads: gRPC asks from its own."""
+    """The certificate of a listener as it is now. Belongs to one event loop."""
 
-    def __init__(self, settings: TlsSettings, where: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """`where`: the key that the settings stand under, for messages. Raises `ConfigError` for files that cannot be
-        read or do not belong together."""
+    def __init__(
+        self, settings: TlsSettings, where: str, protocol: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`where`: the key that the settings stand under, for messages. `protocol`: what is spoken inside, by its name
+        in ALPN. Raises `ConfigError` for files that cannot be read or do not belong together."""
         self._settings = settings
         self._where = where
+        self._protocol = protocol
         self._clock = clock
-        self._lock = threading.Lock()
         self._looked = clock()
         self._failed = ""
         """What was wrong at the last look, "" for nothing."""
@@ -104,8 +104,7 @@ class Certificates:
 
     def context(self) -> ssl.SSLContext:
         """For asyncio: hands every new connection the certificate of that moment."""
-        with self._lock:
-            first = _context(self._settings, self._pems)
+        first = _context(self._settings, self._pems, self._protocol)
 
         def choose(connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, used: ssl.SSLContext) -> None:
             connection.context = self._current()[1]
@@ -113,31 +112,12 @@ class Certificates:
         first.sni_callback = choose
         return first
 
-    def grpc_credentials(self) -> grpc.ServerCredentials:
-        """For gRPC, which asks at every new connection."""
-        given, _ = self._current()
-
-        def changed() -> grpc.ServerCertificateConfiguration | None:
-            nonlocal given
-            pems, _ = self._current()
-            if pems is given:
-                return None
-            given = pems
-            return _grpc_configuration(pems)
-
-        return grpc.dynamic_ssl_server_credentials(
-            _grpc_configuration(given),
-            changed,  # type: ignore[arg-type]  # None is allowed, which the stubs do not know
-            require_client_authentication=given.client_ca is not None,
-        )
-
     def _current(self) -> tuple[_Pems, ssl.SSLContext]:
-        with self._lock:
-            now = self._clock()
-            if self._settings.reload_interval and now >= self._looked + self._settings.reload_interval:
-                self._looked = now
-                self._reload()
-            return self._pems, self._context
+        now = self._clock()
+        if self._settings.reload_interval and now >= self._looked + self._settings.reload_interval:
+            self._looked = now
+            self._reload()
+        return self._pems, self._context
 
     def _reload(self) -> None:
         try:
@@ -156,7 +136,7 @@ class Certificates:
     def _load(self) -> tuple[_Pems, ssl.SSLContext]:
         try:
             pems = self._read()
-            return pems, _context(self._settings, pems)
+            return pems, _context(self._settings, pems, self._protocol)
         except ConfigError as problem:
             raise ConfigError(f"{self._where}: {problem}") from None
 
@@ -179,14 +159,14 @@ def _content(file: Path | None, text: str | None) -> bytes:
         raise ConfigError(f"cannot read {file}: {problem.strerror}") from None
 
 
-def _context(settings: TlsSettings, pems: _Pems) -> ssl.SSLContext:
+def _context(settings: TlsSettings, pems: _Pems, protocol: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[settings.min_version]
     if settings.max_version is not None:
         context.maximum_version = _VERSIONS[settings.max_version]
     if settings.cipher_suites:
         context.set_ciphers(":".join(map(_openssl_name, settings.cipher_suites)))
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     try:
         with _as_file(pems.certificate + b"\n" + pems.key) as name:
             # An answer, lest OpenSSL asks for the password of a key at the terminal.
@@ -225,10 +205,6 @@ def _as_file(content: bytes) -> Iterator[str]:
         file.write(content)
         file.flush()
         yield file.name
-
-
-def _grpc_configuration(pems: _Pems) -> grpc.ServerCertificateConfiguration:
-    return grpc.ssl_server_certificate_configuration([(pems.key, pems.certificate)], root_certificates=pems.client_ca)
 
 
 def _openssl_name(suite: str) -> str:

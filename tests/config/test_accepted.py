@@ -40,7 +40,7 @@ service:
 def test_each_is_told_with_its_place_and_its_reason() -> None:
     told = list(without_effect(load_config(["c.yaml"], read=lambda _: CONFIG)))
     assert told == [
-        "receivers::otlp::protocols::grpc::write_buffer_size has no effect; gRPC's library sizes its buffers itself",
+        "receivers::otlp::protocols::grpc::write_buffer_size has no effect; buffers have sizes of their own",
         "receivers::otlp::protocols::http::write_timeout has no effect; answers are a few hundred bytes",
         "processors::memory_limiter::check_interval has no effect; what waits is counted when it arrives, and the "
         "memory of the process looked at then",

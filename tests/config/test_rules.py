@@ -202,5 +202,5 @@ exporters: {debug: }
 service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
 """
     assert list(without_effect(load_config(["c.yaml"], read=lambda _: text))) == [
-        "receivers::otlp::protocols::grpc::read_buffer_size has no effect; gRPC's library sizes its buffers itself"
+        "receivers::otlp::protocols::grpc::read_buffer_size has no effect; buffers have sizes of their own"
     ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from types import MappingProxyType
 
 from hpack import Decoder, Encoder
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, RstStreamFrame, SettingsFrame
@@ -34,22 +35,36 @@ class Http2:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._encoder = Encoder()
-        self._decoder = Decoder()
+        self.encoder = Encoder()
+        self.decoder = Decoder()
         self._buffer = b""
 
-    def headers(self, stream: int, more: Iterable[tuple[str, str]] = (), *flags: str) -> HeadersFrame:
+    def headers(
+        self,
+        stream: int,
+        more: Iterable[tuple[str, str]] = (),
+        *flags: str,
+        replace: Mapping[str, str] = MappingProxyType({}),
+    ) -> HeadersFrame:
         """The head of a call, END_HEADERS unless other flags are given."""
-        frame = HeadersFrame(stream, self._encoder.encode([*CALL, *more]))
+        fields = [(name, replace.get(name, value)) for name, value in CALL]
+        frame = HeadersFrame(stream, self.encoder.encode([*fields, *more]))
         for flag in flags or ("END_HEADERS",):
             frame.flags.add(flag)
         return frame
 
-    def call(self, stream: int, body: bytes, more: Iterable[tuple[str, str]] = ()) -> list[Frame]:
-        """A whole call."""
+    def call(
+        self,
+        stream: int,
+        body: bytes,
+        more: Iterable[tuple[str, str]] = (),
+        *,
+        replace: Mapping[str, str] = MappingProxyType({}),
+    ) -> list[Frame]:
+        """A whole call, its head with `more` fields and others in place of those that each has."""
         data = DataFrame(stream, body)
         data.flags.add("END_STREAM")
-        return [self.headers(stream, more), data]
+        return [self.headers(stream, more, replace=replace), data]
 
     async def send(self, frames: Iterable[Frame]) -> bool:
         """Whether the server still took it."""
@@ -86,7 +101,7 @@ class Http2:
         found: dict[str, str] = {}
         async for frame in self.frames():
             if isinstance(frame, HeadersFrame):
-                fields = {str(name): str(value) for name, value in self._decoder.decode(frame.data)}
+                fields = {str(name): str(value) for name, value in self.decoder.decode(frame.data)}
                 if frame.stream_id == stream:
                     found |= fields
             if isinstance(frame, RstStreamFrame) and frame.stream_id == stream and "grpc-status" not in found:
@@ -96,6 +111,9 @@ class Http2:
             if frame.stream_id == stream and ("END_STREAM" in frame.flags or isinstance(frame, RstStreamFrame)):
                 return found
         return found | {"closed": "yes"}
+
+    async def close(self) -> None:
+        self._writer.close()
 
     async def closed(self) -> int | None:
         """Wait until the server closes the connection; the code of its GOAWAY."""

@@ -88,8 +88,11 @@ async def drained(folder: Path, sent: list[str], process: Process) -> None:
 
 @pytest.mark.parametrize(
     ("protocol", "compression"),
-    # gRPC for Python cannot read zstd and snappy.
-    [("otlp", "gzip"), ("otlp", "none"), ("otlphttp", "gzip"), ("otlphttp", "zstd"), ("otlphttp", "snappy")],
+    [
+        (protocol, compression)
+        for protocol in ("otlp", "otlphttp")
+        for compression in ("gzip", "zstd", "snappy", "none")
+    ],
 )
 async def test_behind_a_collector(protocol: str, compression: str, tmp_path: Path, http: aiohttp.ClientSession) -> None:
     port, grpc_port, http_port = free_ports(3)

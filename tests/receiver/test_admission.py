@@ -85,15 +85,6 @@ async def test_one_that_is_cancelled_while_it_waits_stands_in_nobodys_way() -> N
     assert turnstile.pass_at_once(100)
 
 
-def test_requests_of_unknown_size_are_begun_while_half_of_the_room_is_free() -> None:
-    admission = Admission(100)
-    with admission.reserve(50) as first:
-        first.check_unknown()
-        with admission.reserve(1) as second, pytest.raises(Overloaded):
-            second.check_unknown()
-    assert admission.refused == 1
-
-
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What the process takes, as told; the last one counts."""

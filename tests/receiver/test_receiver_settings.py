@@ -35,7 +35,7 @@ def test_keys_of_the_collector_that_change_nothing_are_taken_and_told() -> None:
     assert protocols.grpc is not None
     assert protocols.http is not None
     assert list(protocols.grpc.without_effect()) == [
-        "read_buffer_size has no effect; gRPC's library sizes its buffers itself",
+        "read_buffer_size has no effect; buffers have sizes of their own",
     ]
     assert list(protocols.http.without_effect()) == [
         "write_timeout has no effect; answers are a few hundred bytes",

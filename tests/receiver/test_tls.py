@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from spanledger.errors import ConfigError
 from spanledger.receiver.otlp import OtlpReceiver
-from spanledger.receiver.settings import GrpcSettings, HttpSettings
+from spanledger.receiver.settings import HttpSettings
 from spanledger.receiver.tls import Certificates, TlsSettings
 from tests.receiver.bodies import span, traces
 from tests.receiver.certificates import Authority, overwrite
@@ -27,6 +27,7 @@ from tests.receiver.servers import TRACE_SERVICE, Memory, raw_call, running, set
 from tests.receiver.tables import TABLE
 
 HEADERS = {"Content-Type": "application/x-protobuf"}
+OVER_GRPC = traces(span("over grpcs"))
 
 
 @pytest.fixture
@@ -47,17 +48,22 @@ class Served:
         ):
             return response.status
 
-    async def export(self, credentials: grpc.ChannelCredentials) -> bytes:
+    async def export(self, credentials: grpc.ChannelCredentials, body: bytes = OVER_GRPC) -> bytes:
         assert self.receiver.grpc_address is not None
         async with grpc.aio.secure_channel(self.receiver.grpc_address, credentials) as channel:
-            answer: bytes = await raw_call(channel, TRACE_SERVICE)(traces(span("over grpcs")))
+            answer: bytes = await raw_call(channel, TRACE_SERVICE)(body)
             return answer
+
+    async def over_tls(self, address: str | None, context: ssl.SSLContext) -> asyncio.StreamWriter:
+        """A connection."""
+        assert address is not None
+        host, _, port = address.rpartition(":")
+        _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+        return writer
 
     async def serial(self, trusting: ssl.SSLContext) -> str:
         """Of the certificate that HTTP shows now."""
-        assert self.receiver.http_address is not None
-        host, _, port = self.receiver.http_address.rpartition(":")
-        _, writer = await asyncio.open_connection(host, int(port), ssl=trusting)
+        writer = await self.over_tls(self.receiver.http_address, trusting)
         found = writer.get_extra_info("ssl_object").getpeercert()["serialNumber"]
         writer.close()
         await writer.wait_closed()
@@ -89,6 +95,8 @@ def test_it_is_the_same_on_uvloop(authority: Authority) -> None:
     async def post() -> None:
         async with serving(**authority.issue()) as served:
             assert await served.post(authority.client()) == 200
+            body = traces(span("large", {"text": "x" * 3_000_000}))
+            assert await served.export(authority.grpc_client(), body) == b""
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(post())
@@ -126,25 +134,38 @@ async def test_what_is_no_tls_is_cut_off_quietly(
 
 
 async def test_a_version_can_be_demanded(authority: Authority) -> None:
-    async with running(
-        settings(http={"tls": {**authority.issue(), "min_version": "1.3"}}, only="http"), Memory()
-    ) as receiver:
-        served = Served(receiver, Memory())
+    async with serving(**authority.issue(), min_version="1.3") as served:
         assert await served.post(authority.client()) == 200
+        assert await served.export(authority.grpc_client()) == b""
         with pytest.raises((aiohttp.ClientError, OSError)):
             await served.post(authority.client(maximum_version=ssl.TLSVersion.TLSv1_2))
+        with pytest.raises(OSError):  # noqa: PT011
+            await served.over_tls(
+                served.receiver.grpc_address, authority.client(maximum_version=ssl.TLSVersion.TLSv1_2)
+            )
 
 
-async def test_ciphers_can_be_named(authority: Authority) -> None:
+async def test_the_protocol_is_agreed_on(authority: Authority) -> None:
+    """Go's clients of gRPC close a connection that does not name it."""
+    async with serving(**authority.issue()) as served:
+        for address, spoken in ((served.receiver.grpc_address, "h2"), (served.receiver.http_address, "http/1.1")):
+            context = authority.client()
+            context.set_alpn_protocols(["h2", "http/1.1"])
+            writer = await served.over_tls(address, context)
+            assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == spoken
+            writer.close()
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+async def test_ciphers_can_be_named(authority: Authority, protocol: str) -> None:
     tls = {
         **authority.issue(),
         "max_version": "1.2",
         "cipher_suites": ["TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"],
     }
-    async with running(settings(http={"tls": tls}, only="http"), Memory()) as receiver:
-        assert receiver.http_address is not None
-        host, _, port = receiver.http_address.rpartition(":")
-        _, writer = await asyncio.open_connection(host, int(port), ssl=authority.client())
+    async with serving(**tls) as served:
+        address = served.receiver.grpc_address if protocol == "grpc" else served.receiver.http_address
+        writer = await served.over_tls(address, authority.client())
         assert writer.get_extra_info("ssl_object").cipher()[:2] == ("ECDHE-ECDSA-CHACHA20-POLY1305", "TLSv1.2")
         writer.close()
 
@@ -200,7 +221,7 @@ async def test_a_half_written_renewal_changes_nothing(authority: Authority, capl
 def test_files_are_looked_at_no_more_often_than_asked(authority: Authority) -> None:
     tls = TlsSettings.model_validate({**authority.issue(), "reload_interval": "60s"})
     now = [0.0]
-    certificates = Certificates(tls, "tls", clock=lambda: now[0])
+    certificates = Certificates(tls, "tls", "h2", clock=lambda: now[0])
     before = certificates._current()
     authority.issue()
     now[0] = 59.0
@@ -253,16 +274,3 @@ def test_mistakes_are_named(tls: Any, message: str) -> None:
     with pytest.raises(ValidationError) as refused:
         HttpSettings.model_validate({"tls": tls})
     assert message in refused.value.errors()[0]["msg"]
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"min_version": "1.3"}, "gRPC's library takes TLS 1.2 and 1.3"),
-        ({"max_version": "1.2"}, "gRPC's library takes TLS 1.2 and 1.3"),
-        ({"cipher_suites": ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]}, "GRPC_SSL_CIPHER_SUITES"),
-    ],
-)
-def test_what_grpc_cannot_do_is_refused(more: Any, message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        GrpcSettings.model_validate({"tls": {"cert_file": "a", "key_file": "b", **more}})
