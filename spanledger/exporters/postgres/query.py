@@ -284,9 +284,9 @@ def newest_keys(schema: str, filter_: RunFilter, by: By, limit: int) -> Statemen
     return statement
 
 
-def groups(schema: str, filter_: RunFilter, grouping: Grouping) -> Statement:
+def groups(schema: str, filter_: RunFilter, grouping: Grouping, *, with_keys: bool = False) -> Statement:
     """(key, bucket, what `totals` selects, first start, last start, users, sessions), then both lists of quantiles
-    where they are wanted."""
+    where they are wanted. `with_keys`: first a row for each key over all intervals, whose bucket is NULL."""
     statement = Statement()
     where = _where(schema, filter_, statement)
     key = GROUPED_BY.get(grouping.by, str(grouping.by)) if grouping.by is not None else "''::text"
@@ -317,12 +317,13 @@ def groups(schema: str, filter_: RunFilter, grouping: Grouping) -> Statement:
     people = "0 AS users, 0 AS sessions"
     if grouping.people:
         people = "count(DISTINCT nullif(user_id, '')) AS users, count(DISTINCT nullif(session_id, '')) AS sessions"
+    sets = "GROUPING SETS ((1, 2), (1))" if with_keys else "1, 2"
     named = f"type || ' ' || {key}" if grouping.with_type else key
     statement.sql = (
         f'SELECT * FROM (SELECT ({named}) COLLATE "C" AS key, {bucket} AS bucket, {_MEASURES}, '
         f"min(started_at) AS first_at, max(started_at) AS last_at, {people}"
-        f"{latency} FROM {source} WHERE {where} GROUP BY 1, 2) AS groups{outer} "
-        f"ORDER BY bucket, {GROUP_SORTS[grouping.sort]} {way} NULLS LAST, key {way} "
+        f"{latency} FROM {source} WHERE {where} GROUP BY {sets}) AS groups{outer} "
+        f"ORDER BY bucket NULLS FIRST, {GROUP_SORTS[grouping.sort]} {way} NULLS LAST, key {way} "
         f"LIMIT {statement.value(grouping.limit, 'bigint')} OFFSET {statement.value(grouping.offset, 'bigint')}"
     )
     return statement
