@@ -77,11 +77,11 @@ def groups(database: str, filter_: RunFilter, grouping: Grouping) -> Statement:
     )
 
 
-def breakdown(database: str, filter_: RunFilter, grouping: Grouping, *, with_keys: bool) -> Statement:
+def breakdown(database: str, filter_: RunFilter, grouping: Grouping, *, with_whole: bool, with_keys: bool) -> Statement:
     """Whether a row sums over all keys, whether over all intervals, then as `groups`: one row over everything first,
-    then, where there are intervals and it is wanted, one for each key, then the groups. Versions are compared once."""
+    then one for each key over all intervals, where they are wanted, then the groups. Versions are compared once."""
     parameters: Parameters = {}
-    sets = "(key, bucket), (key), ()" if with_keys else "(key, bucket), ()"
+    sets = f"(key, bucket){', (key)' if with_keys else ''}{', ()' if with_whole else ''}"
     way = "DESC" if grouping.descending else "ASC"
     return Statement(
         "SELECT grouping(key) AS no_key, grouping(bucket) AS no_bucket, "

@@ -58,7 +58,7 @@ _HOUR: Final = 3600 * 1_000_000_000
 _WEEKS: Final = (0, 1, 5)
 """Weeks before the one of yesterday."""
 _FEW_VALUES: Final = {
-    *(By.MODEL, By.REQUEST_MODEL, By.PROVIDER, By.TYPE, By.STATUS, By.ENVIRONMENT, By.RELEASE, By.SERVICE)
+    *(By.MODEL, By.REQUEST_MODEL, By.PROVIDER, By.TYPE, By.STATUS, By.ENVIRONMENT, By.RELEASE, By.SERVICE, By.TAG)
 }
 """Facts whose groups are few, at all intervals together."""
 _MAX_ROWS: Final = 20_000
@@ -179,16 +179,21 @@ class ClickHouseStore:
 
     async def breakdown(self, filter_: RunFilter, by: By | None, bucket_ns: int | None, top: int) -> Breakdown:
         """See `RunStore.breakdown`. To compare versions takes as long as to sum, so both is done once where it can be:
-        a run is in the group of one value, but of all its tags, and of users there may be too many for a series."""
-        if by is By.TAG or (by is None and bucket_ns is None):
+        of users there may be too many for a series, and a run is in the groups of all its tags, so that these do not
+        sum up to the whole."""
+        if bucket_ns is None and (by is None or by is By.TAG):
             return await breakdown(self.groups, filter_, by, bucket_ns, top)
         few, series = by in _FEW_VALUES and bucket_ns is not None, by is None or by in _FEW_VALUES
         limit = MAX_SERIES if by is None else _MAX_ROWS if few else top
         grouping = Grouping(
             by, bucket_ns if series else None, GroupSort.COST, True, limit + 1, latency=True, people=False
         )
-        rows = await self._rows(query_groups.breakdown(self._database, filter_, grouping, with_keys=few))
-        whole, groups, found = None, [], []
+        tags = by is By.TAG
+        rows, alone = await asyncio.gather(
+            self._rows(query_groups.breakdown(self._database, filter_, grouping, with_whole=not tags, with_keys=few)),
+            self.groups(filter_, Grouping(latency=True, people=False)) if tags else _none(),
+        )
+        whole, groups, found = alone[0] if alone else None, [], []
         for no_key, no_bucket, *row in rows:
             if no_key:
                 whole = group_of(Grouping(), row) if row[2] else None
@@ -295,6 +300,10 @@ class ClickHouseStore:
             return connection.query(statement.sql, statement.parameters, statement.settings)
         finally:
             self._idle.put(connection)
+
+
+async def _none() -> list[Group]:
+    return []
 
 
 def _windows(newest: int) -> Iterator[int]:
