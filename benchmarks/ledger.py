@@ -83,6 +83,8 @@ QUESTIONS: Final = (
     Question("search, nothing", LIST, lambda chance, run: "/v1/runs?search=nowhere+to+be+found"),
     Question("day, a week ago", LIST, lambda chance, run: f"/v1/runs?from={_ago(8)}&to={_ago(7)}"),
     Question("dearest", LIST, lambda chance, run: "/v1/runs?sort=cost"),
+    Question("slowest", LIST, lambda chance, run: "/v1/runs?sort=duration"),
+    Question("most tokens", LIST, lambda chance, run: "/v1/runs?sort=tokens"),
     Question("run", DETAIL, lambda chance, run: f"/v1/runs/{run['run_id']}"),
     Question("trace", DETAIL, lambda chance, run: f"/v1/runs/{run['run_id']}/related"),
     Question("scores", DETAIL, lambda chance, run: f"/v1/runs/{run['run_id']}/scores"),

@@ -9,6 +9,7 @@ import pytest
 from spanledger.exporters.conditions import Compare, Op
 from spanledger.exporters.postgres import reader
 from spanledger.exporters.store import By, Grouping, GroupSort, RunFilter, Sort
+from spanledger.model.records import Usage
 from tests.exporters.records import PROJECT, make_run, priced, recent
 from tests.stores.ledger import StoreLedger, open_ledger
 from tests.stores.postgres import Server, make_postgres_settings
@@ -67,12 +68,23 @@ async def test_quantiles_are_of_the_groups_that_are_shown(ledger: StoreLedger) -
     await ledger.close()
 
 
-async def test_the_dearest_are_followed_by_those_of_unknown_cost(ledger: StoreLedger) -> None:
+@pytest.mark.parametrize(
+    ("sort", "fact"), [(Sort.COST, "cost"), (Sort.DURATION, "duration_ns"), (Sort.TOKENS, "usage")]
+)
+async def test_the_first_of_an_order_are_followed_by_those_without_the_fact(
+    ledger: StoreLedger, sort: Sort, fact: str
+) -> None:
     await ledger.start()
-    await ledger.write(priced("1", name="a"), make_run(name="?"), priced("3", name="b"), priced("2", name="c"))
+    await ledger.write(
+        *(
+            priced(number, name=name, duration_ns=int(number), usage=Usage(output_tokens=int(number)))
+            for number, name in (("1", "a"), ("3", "b"), ("2", "c"))
+        ),
+        priced("9", name="?", **{"duration_ns": 9, "usage": Usage(output_tokens=9)} | {fact: None}),
+    )
 
     async def names(limit: int, offset: int = 0) -> str:
-        runs = await ledger.store.sorted_runs(RunFilter(PROJECT), Sort.COST, limit=limit, offset=offset)
+        runs = await ledger.store.sorted_runs(RunFilter(PROJECT), sort, limit=limit, offset=offset)
         return "".join(run["name"] for run in runs)
 
     assert [await names(2), await names(9), await names(2, 2)] == ["bc", "bca?", "a?"]

@@ -156,6 +156,14 @@ def lists() -> Iterator[str]:
     yield "CREATE INDEX runs_ix7 ON {schema}.runs USING btree (project_id, started_at, run_id) WHERE status = 'error'"
 
 
+def slowest() -> Iterator[str]:
+    """Index of runs for the slowest ones."""
+    yield (
+        "CREATE INDEX runs_ix8 ON {schema}.runs USING btree (project_id, duration_ns DESC NULLS LAST) "
+        "WHERE duration_ns IS NOT NULL"
+    )
+
+
 def views() -> Iterator[str]:
     """Statements for the views that people and dashboards read."""
     measures = ",\n  ".join(f"sum({name}) AS {name}" for name in (*USAGE_COUNTS, *USAGE_SUMS))

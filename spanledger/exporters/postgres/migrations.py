@@ -25,6 +25,7 @@ MIGRATIONS: Final[Sequence[Migration]] = (
     Migration(5, "find runs by their prompt", tuple(ddl.add_columns(3))),
     Migration(6, "sums by hour with histograms of latency", tuple(hours.ddl())),
     Migration(7, "indexes for the dearest runs and for errors", tuple(ddl.lists())),
+    Migration(8, "index for the slowest runs", tuple(ddl.slowest())),
 )
 
 

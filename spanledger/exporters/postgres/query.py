@@ -189,9 +189,11 @@ def in_order(
     *,
     known: bool = False,
 ) -> Statement:
-    """Summaries in any order; `known`: only of runs whose cost is, which have an index."""
+    """Summaries in any order; `known`: only of runs whose fact is, which has an index."""
     statement = Statement()
-    where = _where(schema, filter_, statement) + (" AND cost IS NOT NULL" if known else "")
+    where = _where(schema, filter_, statement)
+    if known and isinstance(sort, Sort):
+        where += f" AND {_SORTS[sort]} IS NOT NULL"
     source, way = f"{identifier(schema)}.runs", "DESC" if descending else "ASC"
     if isinstance(sort, Sort):
         place = _SORTS[sort]

@@ -62,6 +62,8 @@ _EMPTY: Final[dict[str, Any]] = {"params": {}, "attributes": {}, "warnings": []}
 _PEOPLE: Final = (By.USER, By.SESSION)
 _MAX_ROWS: Final = 20_000
 """Groups that are read for a series, before those that it shows are known."""
+_INDEXED: Final = (Sort.COST, Sort.DURATION)
+"""Orders that an index knows, of runs that have the fact."""
 _NEWEST: Final = 5_000
 """Runs among which those of a first page of users or sessions are looked for."""
 EXACT_UNTIL: Final = 50_000
@@ -124,7 +126,7 @@ class PostgresStore:
         offset: int = 0,
     ) -> list[RunJson]:
         """See `RunStore.sorted_runs`."""
-        if sort is Sort.COST and descending:
+        if sort in _INDEXED and descending:
             rows = await self._rows(query.in_order(self._schema, filter_, sort, True, limit, offset, known=True))
             if len(rows) == limit:
                 return [_summary(row) for row in rows]
