@@ -62,11 +62,10 @@ def runs(ctx: click.Context, /, started: str | None, limit: int, as_json: bool, 
     if as_json:
         print_json(page)
         return
-    from rich.console import Console
-
     from spanledger.api.terminal import runs_table
+    from spanledger.commands.lists import list_console
 
-    console = Console()
+    console = list_console()
     console.print(runs_table(page["data"], now_ns=now_ns, width=console.width))
 
 

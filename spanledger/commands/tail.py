@@ -45,18 +45,17 @@ def tail(lines: int, late: str, every: float, once: bool, as_json: bool, api: st
     """
     import json
 
-    from rich.console import Console
-
     from spanledger.api.client import ApiError
     from spanledger.api.follow import Follow
     from spanledger.api.terminal_lines import line, title
+    from spanledger.commands.lists import list_console
     from spanledger.settings import parse_duration
 
     try:
         late_ns = round(parse_duration(late) * 1e9)
     except ValueError:
         raise click.BadParameter("expected a duration such as 30m or 2h", param_hint="--late") from None
-    console = Console()
+    console = list_console()
 
     def show(runs: list[Json]) -> None:
         for run in runs:

@@ -74,9 +74,8 @@ def usage(
     if as_json:
         print_json(found)
         return
-    from rich.console import Console
-
     from spanledger.api.usage_table import usage_table
+    from spanledger.commands.lists import list_console
 
-    console = Console()
+    console = list_console()
     console.print(usage_table(found, width=console.width))

@@ -183,3 +183,12 @@ async def test_tail_fits_eighty_columns(ledger: Ledger, server: ApiServer) -> No
     assert head == "time      id        type    name                       tokens       cost    took"
     assert line[20:] == "llm     a name that is lo…     1,000 → 20       $0.5   1.24s"
     assert len(line) == 80
+
+
+async def test_a_pipe_gets_whole_ids_and_models(ledger: Ledger, server: ApiServer) -> None:
+    run = call(1, name="answer the customer", model="gpt-4o-mini-2024-07-18")
+    await ledger.write(run)
+
+    result = await asyncio.to_thread(CliRunner().invoke, main, ["runs", "--api", server.address], env={"COLUMNS": None})
+
+    assert lines(result)[1].startswith(f"{run.run_id}  llm   answer the customer  gpt-4o-mini-2024-07-18  ")

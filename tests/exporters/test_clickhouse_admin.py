@@ -13,6 +13,7 @@ import pytest
 from spanledger.errors import StoreUnavailable
 from spanledger.exporters.clickhouse import ClickHouseSettings
 from spanledger.exporters.clickhouse.admin import ClickHouseAdmin
+from spanledger.exporters.clickhouse.connection import Connection
 from spanledger.exporters.clickhouse.lock import locked
 from spanledger.exporters.clickhouse.migrations import migrate
 from spanledger.exporters.retention import ProjectRetention
@@ -150,6 +151,33 @@ async def test_a_project_may_keep_contents_and_runs_for_less_time(ledger: Ledger
     assert (week["input"], week["payload_expired"], new["input"]) == (None, True, "secret")
     page = await ledger.store.list_runs(RunFilter(PROJECT))
     assert [run["input_preview"] for run in page.runs] == ["secret", ""]
+
+
+async def test_nothing_is_deleted_while_a_migration_may_copy_it(ledger: Ledger, admin: ClickHouseAdmin) -> None:
+    await ledger.write(make_run(name="kept"))
+    settings = ledger.exporter.settings
+
+    with opened(settings) as connection, locked(connection, settings):
+        with pytest.raises(StoreUnavailable, match=r"is being migrated by \S+ .*pid \d+: delete afterwards"):
+            await admin.delete(Deletion(PROJECT))
+        assert await names(ledger) == ["kept"]
+
+    assert await admin.delete(Deletion(PROJECT)) == 1
+
+
+async def test_a_deletion_that_a_migration_overtook_is_to_be_repeated(
+    ledger: Ledger, admin: ClickHouseAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ledger.write(make_run())
+
+    def migrated(connection: Connection, settings: ClickHouseSettings, what: Deletion) -> None:
+        connection.command(
+            f"INSERT INTO {settings.database}.schema_migrations (revision, name, checksum) VALUES (999, 'later', '')"
+        )
+
+    monkeypatch.setattr("spanledger.exporters.clickhouse.deletions.note", migrated)
+    with pytest.raises(StoreUnavailable, match="was migrated meanwhile: delete once more"):
+        await admin.delete(Deletion(PROJECT))
 
 
 async def test_who_waits_for_a_migration_is_told_who_is_at_it(engine: str) -> None:

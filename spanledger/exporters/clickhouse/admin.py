@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
+from spanledger.errors import StoreUnavailable
 from spanledger.exporters.clickhouse import deletions, erase, keys
 from spanledger.exporters.clickhouse.cluster import INSERT_SETTINGS
 from spanledger.exporters.clickhouse.connection import Connection
-from spanledger.exporters.clickhouse.migrations import migrate, pending, statements
+from spanledger.exporters.clickhouse.lock import migrating
+from spanledger.exporters.clickhouse.migrations import migrate, pending, revision, statements
 from spanledger.exporters.clickhouse.otel import erase as otel_erase
 from spanledger.exporters.clickhouse.otel import schema as otel_schema
 from spanledger.exporters.clickhouse.settings import ClickHouseSettings
@@ -85,6 +87,7 @@ class ClickHouseAdmin:
         return otel_schema.pending(self._open, self.settings) if self.settings.otel_tables else []
 
     def _delete(self, what: Deletion) -> int:
+        before = self._settled_revision()
         deletions.note(self._open, self.settings, what)
         ((runs,),) = self._open.query(f"SELECT count() FROM ({erase.targets(self._tables, what)})")
         if what.run_id is not None or what.user_id is not None:
@@ -92,7 +95,16 @@ class ClickHouseAdmin:
         if self.settings.otel_tables:
             self._commands(list(otel_erase.deletions(self.settings, what)))
         self._commands(list(erase.deletions(self._tables, what)))
+        if self._settled_revision() != before:
+            raise StoreUnavailable(f"{self.where} was migrated meanwhile: delete once more, for a copy may hold it")
         return int(runs)
+
+    def _settled_revision(self) -> int:
+        """Revision of the schema. Raises `StoreUnavailable` while a process migrates: what is deleted from a table
+        that is being copied would be there again with the copy."""
+        if holder := migrating(self._open, self.settings):
+            raise StoreUnavailable(f"{self.where} is being migrated by {holder}: delete afterwards")
+        return revision(self._open, self.settings)
 
     def _expire(self, now_ns: int) -> int:
         gone = 0

@@ -79,6 +79,16 @@ def _taken(connection: Connection, tables: Tables, name: str, holder: str) -> bo
     return True
 
 
+def migrating(connection: Connection, settings: ClickHouseSettings) -> str | None:
+    """Who migrates the database now; None where nobody does, or a process that is gone left its lock behind."""
+    rows = connection.query(
+        "SELECT comment FROM system.tables WHERE database = {database:String} AND name = {table:String} "
+        "AND metadata_modification_time >= now() - {age:UInt32}",
+        {"database": settings.database, "table": TABLE, "age": VOID_AFTER},
+    )
+    return next((str(holder) for (holder,) in rows if not _is_gone(str(holder))), None)
+
+
 def _place() -> str:
     """Where a process number means something: this machine and, because containers may share its name, its namespace
     of processes."""

@@ -69,6 +69,11 @@ def pending(connection: Connection, settings: ClickHouseSettings) -> list[Migrat
     return common.pending(MIGRATIONS, _applied(connection, settings.database), f"database {settings.database}")
 
 
+def revision(connection: Connection, settings: ClickHouseSettings) -> int:
+    """Of the newest migration that the database has seen; 0 before the first."""
+    return max(_applied(connection, settings.database), default=0)
+
+
 def statements(migration: Migration, settings: ClickHouseSettings) -> Iterator[str]:
     """The statements as they will run."""
     texts = migration.statements
