@@ -34,6 +34,7 @@ from spanledger.mapping.failure import failure_of, last_exception
 from spanledger.mapping.framework_answers import Told, mentions_answers
 from spanledger.mapping.leftover import put_back
 from spanledger.mapping.messages import parse_json
+from spanledger.mapping.messages.jsontext import repair_json
 from spanledger.mapping.params import params_of, streaming_of
 from spanledger.mapping.provider import of_provider, provider_of
 from spanledger.mapping.times import duration_of, first_token_ns, tells_stream
@@ -265,11 +266,14 @@ def _embeds(span: Facts) -> bool:
 
 
 def _document(value: Value) -> Value:
-    """A decoded JSON document, or None."""
+    """A decoded JSON document, as far as it goes where it was cut off (a body begins with its id), or None."""
     if value is None:
         return None
     ok, parsed = parse_json(value)
-    return parsed if ok and isinstance(parsed, (dict, list)) else None
+    if not ok and isinstance(value, str):
+        repaired = repair_json(value)
+        parsed = repaired[0] if repaired is not None else None
+    return parsed if isinstance(parsed, (dict, list)) else None
 
 
 def _document_if_json(value: Value) -> Value:

@@ -120,6 +120,24 @@ def test_mistrals_client_tells_a_streamed_or_failed_call_by_its_operation_alone(
     assert (run.type, run.provider, run.params) == (kind, "mistral_ai", {"temperature": 0.3})
 
 
+def test_a_body_that_was_cut_off_still_tells_its_id_and_what_was_asked_for() -> None:
+    asked = '{"model": "gpt-4o-mini", "temperature": 0.3, "messages": [{"role": "user", "content": "Capital of Fra'
+    answered = '{"id":"chatcmpl-1","model":"gpt-4o-mini-2024-07-18","choices":[{"index":0,"message":{"role":"assis'
+    run = only_run(span({"openinference.span.kind": "LLM", "input.value": asked, "output.value": answered}))
+
+    assert (run.response_id, run.request_model, run.model) == ("chatcmpl-1", "gpt-4o-mini", "gpt-4o-mini-2024-07-18")
+    assert run.params == {"temperature": 0.3}
+
+
+@pytest.mark.parametrize("counters", ['{"prompt_tokens":211,"completion_tokens":3', '{"prompt_tokens":211,"compl'])
+def test_a_counter_that_may_have_been_cut_off_is_unknown(counters: str) -> None:
+    answered = f'{{"id":"chatcmpl-1","object":"chat.completion","usage":{counters}'
+    usage = only_run(span({"openinference.span.kind": "LLM", "output.value": answered})).usage
+
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens) == (211, None)
+
+
 def test_a_llama_index_tool_is_the_call_that_its_event_tells() -> None:
     summary = "ToolCall(tool_name='get_weather', tool_kwargs={'city': 'Rome'}, tool_id='call_1')"
 
