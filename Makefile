@@ -60,8 +60,8 @@ helm: $(VENV)/.installed-dev ## Render the chart, start what it configures, inst
 compiled: $(VENV)/.compiled ## Compile the mapping anew after a change of it; until then its sources run
 
 bench: $(VENV)/.compiled ## Measure CPU time per span; ARGS="--json FILE" keeps the figures, "--peers FOLDER" compares (RUNS=1000000: full ledger)
-	@$(BIN)/python benchmarks/run.py $(ARGS)
-	@$(BIN)/python benchmarks/log.py
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+	@$(BIN)/python -m benchmarks.log
 	@$(BIN)/python -m benchmarks.stores
 	@$(BIN)/python -m benchmarks.ledger --runs $(RUNS)
 

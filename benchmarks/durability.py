@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
-import serving
-from payloads import MIXES
+from benchmarks import serving
+from benchmarks.payloads import MIXES
 
 AT_LEAST = 0.85
 CONNECTIONS = {512: 16, 1: 128}

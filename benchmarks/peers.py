@@ -1,6 +1,6 @@
 """What spanledger is compared with, each from its public package, in a folder outside of the repository.
 
-    python benchmarks/peers.py FOLDER           installs rotel and Phoenix there, and builds the Collector
+    python -m benchmarks.peers FOLDER           installs rotel and Phoenix there, and builds the Collector
     make bench ARGS='--peers FOLDER'            measures them in the same run
 
 They write into the same sink as spanledger (`sink.py`), all but Phoenix, which knows no ClickHouse and writes to
@@ -23,12 +23,8 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from serving import Sink, Subject, busy_until_quiet, free_ports, until  # noqa: E402
-
-from tests.peers import collector_build  # noqa: E402
+from benchmarks.serving import Sink, Subject, busy_until_quiet, free_ports, until
+from tests.peers import collector_build
 
 PACKAGES = {"rotel": "rotel==0.0.1a15", "phoenix": "arize-phoenix==20.26.1"}
 BATCH = {"timeout": "200ms", "send_batch_size": 8192}
@@ -52,7 +48,7 @@ def install(folder: Path) -> None:
 def collector(folder: Path | None, sink: Sink) -> Iterator[Subject]:
     program = next(collector_build.CACHE.glob("collector-*/otelcol"), None)
     if program is None:
-        raise Missing("python benchmarks/peers.py FOLDER builds it")
+        raise Missing("python -m benchmarks.peers FOLDER builds it")
     grpc, http = (f"127.0.0.1:{port}" for port in free_ports(2))
     pipeline = {"receivers": ["otlp"], "processors": ["batch"], "exporters": ["clickhouse"]}
     configuration = {
@@ -75,7 +71,7 @@ def collector(folder: Path | None, sink: Sink) -> Iterator[Subject]:
 def rotel(folder: Path | None, sink: Sink) -> Iterator[Subject]:
     found = folder and next(folder.glob("rotel/lib/python*/site-packages/rotel/rotel-agent"), None)
     if not found:
-        raise Missing("python benchmarks/peers.py FOLDER installs it, --peers FOLDER says where it is")
+        raise Missing("python -m benchmarks.peers FOLDER installs it, --peers FOLDER says where it is")
     grpc, http = (f"127.0.0.1:{port}" for port in free_ports(2))
     command = [
         *(str(found), "start", "--otlp-grpc-endpoint", grpc, "--otlp-http-endpoint", http),
@@ -90,7 +86,7 @@ def rotel(folder: Path | None, sink: Sink) -> Iterator[Subject]:
 def phoenix(folder: Path | None) -> Iterator[Subject]:
     program = folder and folder / "phoenix" / "bin" / "phoenix"
     if not program or not program.exists():
-        raise Missing("python benchmarks/peers.py FOLDER installs it, --peers FOLDER says where it is")
+        raise Missing("python -m benchmarks.peers FOLDER installs it, --peers FOLDER says where it is")
     ports = free_ports(2)
     grpc, http = (f"127.0.0.1:{port}" for port in ports)
     with tempfile.TemporaryDirectory() as work:

@@ -13,10 +13,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import peers
-import serving
-from payloads import MIXES, Mix
-from serving import Sink, Subject
+from benchmarks import peers, serving
+from benchmarks.payloads import MIXES, Mix
+from benchmarks.serving import Sink, Subject
 
 
 @dataclass(frozen=True, slots=True)

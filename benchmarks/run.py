@@ -13,13 +13,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import durability
-import processes
-import tables
-from payloads import MIXES, Mix
-from stages import cpu_seconds, stages
-from targets import figures
-
+from benchmarks import durability, processes, tables
+from benchmarks.payloads import MIXES, Mix
+from benchmarks.stages import cpu_seconds, stages
+from benchmarks.targets import figures
 from spanledger._version import __version__
 from spanledger.receiver.wire import COMPILED
 from spanledger.service import calm_collector
@@ -76,7 +73,7 @@ def main() -> None:
         type=Path,
         default=os.environ.get("SPANLEDGER_PEERS"),
         metavar="FOLDER",
-        help="where `python benchmarks/peers.py FOLDER` installed them; else the environment's SPANLEDGER_PEERS",
+        help="where `python -m benchmarks.peers FOLDER` installed them; else the environment's SPANLEDGER_PEERS",
     )
     parser.add_argument(
         "--soak", type=float, metavar="SECONDS", help="also load one process for so long, and tell its memory"

@@ -12,8 +12,8 @@ from clickhouse_connect.datatypes.registry import get_from_name
 from clickhouse_connect.driver.insert import InsertContext
 from clickhouse_connect.driver.transform import NativeTransform
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from payloads import Mix
 
+from benchmarks.payloads import Mix
 from spanledger.exporters.clickhouse.batch import prepare
 from spanledger.exporters.clickhouse.columns import insert_columns
 from spanledger.exporters.messages import as_json

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from durability import AT_LEAST, CONNECTIONS, Durability
-from processes import CASES
-from targets import DECODE_AT_MOST, Figure
+from benchmarks.durability import AT_LEAST, CONNECTIONS, Durability
+from benchmarks.processes import CASES
+from benchmarks.targets import DECODE_AT_MOST, Figure
 
 _WIDTH = 62
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from processes import BESIDE_PEERS, BESIDE_PHOENIX, OURS, Case
+from benchmarks.processes import BESIDE_PEERS, BESIDE_PHOENIX, OURS, Case
 
 DECODE_AT_MOST = {"A": 0.15, "B": 0.15, "C": 0.2}
 """Of what `walk` costs."""

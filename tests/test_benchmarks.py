@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
+ROOT = Path(__file__).parent.parent
 
 
 def test_the_benchmark_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
-    command = [sys.executable, str(RUN), "--stages-only", "--requests", "1", "--spans", "8", "--rounds", "1"]
-    done = subprocess.run([*command, "--json", str(file)], capture_output=True, text=True)
+    options = ["--stages-only", "--requests", "1", "--spans", "8", "--rounds", "1", "--json", str(file)]
+    command = [sys.executable, "-m", "benchmarks.run", *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "decode/walk" in done.stdout
     assert "to Collector, 512 spans a request, mix A" in done.stdout
@@ -31,7 +32,7 @@ def test_the_ledger_is_asked_everything(store: str, tmp_path: Path) -> None:
     file = tmp_path / "ledger.json"
     options = ["--runs", "2000", "--repeat", "1", "--store", store, "--json", str(file)]
     command = [sys.executable, "-m", "benchmarks.ledger", *options]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=RUN.parent.parent)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr + done.stdout
     found = json.loads(file.read_text())
     assert found["runs"] == 2000
