@@ -15,7 +15,7 @@ from spanledger import compiled
 from spanledger.config import Config
 from spanledger.errors import SpanledgerError
 from spanledger.receiver.wire import COMPILED
-from spanledger.service import Service, calm_allocator, calm_collector
+from spanledger.service import Service, calm_allocator, calm_collector, keep_giving_back
 from spanledger.telemetry.systemd import notify
 from spanledger.workers.link import WorkerEnd
 from spanledger.workers.reloading import Reloading, watch
@@ -72,6 +72,7 @@ async def serve(
         logger.warning("spanledger was installed without a C compiler: spans are decoded the slow way")
     if not compiled.in_use():
         logger.warning("spans are mapped the slow way: %s", compiled.why_not())
+    trimming = asyncio.create_task(keep_giving_back())
     watching = asyncio.create_task(watch(reloading, config.reload, changed.set)) if reloading is not None else None
     while True:
         failure = service.pipeline.failure
@@ -85,6 +86,7 @@ async def serve(
         if reloading is not None:
             service = await reload(service, reloading, grace_seconds)
     stopping.cancel()
+    trimming.cancel()
     if watching is not None:
         watching.cancel()
     if not asked.is_set():

@@ -23,8 +23,10 @@ from spanledger.model.records import Message, Run
 from spanledger.model.span import Value
 
 MARK: Final = "completed_from_conversation"
-_MAX_RUNS: Final = 50_000
-_MAX_BYTES: Final = 32 * 1024 * 1024
+_SIZE: Final = 1_000
+"""Bytes that a model call takes beside the calls that it told of."""
+_MAX_BYTES: Final = 4 * 1024 * 1024
+"""4,200 model calls, and as many bytes of what they asked for."""
 _MOST_VIEWS: Final = 8
 """Model calls remembered for one conversation; what more of them share is a probe or a test, and completes nothing."""
 _MOST_GAPS: Final = 32
@@ -97,8 +99,8 @@ def has_tools(run: Run) -> bool:
 class Conversations:
     """Conversations with tools across the traces of a project. The outcome does not depend on what came first."""
 
-    def __init__(self, limit: int = _MAX_RUNS, max_bytes: int = _MAX_BYTES) -> None:
-        self._limit = limit
+    def __init__(self, max_bytes: int = _MAX_BYTES, limit: int | None = None) -> None:
+        self._limit = limit if limit is not None else max_bytes // _SIZE
         self._max_bytes = max_bytes
         self._bytes = 0
         self._answers: _Memory = {}

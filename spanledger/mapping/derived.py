@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeGuard
+from typing import Final, NamedTuple, TypeGuard
 
 from spanledger.mapping.completion import Talk
 from spanledger.mapping.draft import TOOL_CLASSES
 from spanledger.mapping.messages.jsontext import dump
+from spanledger.mapping.recent import Recent
 from spanledger.mapping.responses import is_identity
 from spanledger.mapping.sizes import size_of
 from spanledger.mapping.traced_tools import TracedTools
@@ -27,8 +28,10 @@ from spanledger.model.ids import uuid8
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
-_MAX_CALLS: Final = 10_000
-_MAX_RESULT_BYTES: Final = 32 * 1024 * 1024
+_SIZE: Final = 800
+"""Bytes that a call takes beside what it is given and what came back."""
+_MAX_BYTES: Final = 4 * 1024 * 1024
+"""5,200 calls, as many bytes of what they are given, and of what came back."""
 _LONGEST_ID: Final = 512
 """Characters; providers' ids have up to 64, and what is remembered by the thousand must be bounded."""
 _MOST_TRACES: Final = 8
@@ -43,60 +46,75 @@ Key = tuple[str, str]
 """(project id, tool call id)"""
 
 
+class _Asker(NamedTuple):
+    """A trace that asks for a call id."""
+
+    trace_id: str
+    arguments: int
+    """Hash of what the call is given."""
+    responses: tuple[str, ...]
+    """Response ids of the answers that ask."""
+
+    def is_same(self, other: _Asker) -> bool:
+        """Whether two traces report one answer: by its id, where both state one."""
+        if self.responses and other.responses:
+            return not set(self.responses).isdisjoint(other.responses)
+        return self.arguments == other.arguments
+
+
 class _Asking:
     """Who asks for a call id."""
 
-    __slots__ = ("arguments", "is_shared", "responses")
+    __slots__ = ("askers", "is_shared")
 
     def __init__(self) -> None:
-        self.responses: dict[str, set[str]] = {}
-        """Trace id → response ids of the answers that ask."""
-        self.arguments: dict[str, int] = {}
-        """Trace id → hash of what the call is given."""
+        self.askers: tuple[_Asker, ...] = ()
+        """Nearly always one, for which dicts and sets take four times as much."""
         self.is_shared = False
         """Different answers ask for it: it names no single call."""
 
     def add(self, trace_id: str, run: Run, call: dict[str, Value]) -> bool:
         """Add an answer that asks; whether the id has turned out to be shared with this."""
-        responses = self.responses.get(trace_id)
-        if responses is None:
-            if len(self.responses) >= _MOST_TRACES:
+        held = next((asker for asker in self.askers if asker.trace_id == trace_id), None)
+        if held is None:
+            if len(self.askers) >= _MOST_TRACES:
                 return False
-            responses = self.responses[trace_id] = set()
-            self.arguments[trace_id] = hash((call.get("name"), repr(call.get("arguments"))))
-        elif run.response_id in responses:
+            asker = _Asker(trace_id, hash((call.get("name"), repr(call.get("arguments")))), ())
+        elif run.response_id in held.responses:
             return False
-        if is_identity(run.response_id) and len(responses) < _MOST_TRACES:
-            responses.add(run.response_id)
-        if self.is_shared or all(self._is_same(trace_id, other) for other in self.responses):
+        else:
+            asker = held
+        if is_identity(run.response_id) and len(asker.responses) < _MOST_TRACES:
+            asker = asker._replace(responses=(*asker.responses, run.response_id))
+        self.askers = (*(other for other in self.askers if other is not held), asker)
+        if self.is_shared or all(asker.is_same(other) for other in self.askers):
             return False
         self.is_shared = True
         return True
 
-    def _is_same(self, one: str, other: str) -> bool:
-        """Whether two traces report one answer: by its id, where both state one."""
-        if self.responses[one] and self.responses[other]:
-            return not self.responses[one].isdisjoint(self.responses[other])
-        return self.arguments[one] == self.arguments[other]
+    @property
+    def traces(self) -> set[str]:
+        """Ids of the traces that ask."""
+        return {asker.trace_id for asker in self.askers}
 
 
 class ToolCalls:
     """Tool calls seen in messages, across the traces of a project: which trace asked, and what came back."""
 
-    def __init__(self, limit: int = _MAX_CALLS, max_result_bytes: int = _MAX_RESULT_BYTES) -> None:
-        self._limit = limit
-        self._max_result_bytes = max_result_bytes
+    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+        self._limit = max_bytes // _SIZE
+        self._max_result_bytes = max_bytes
         self._result_bytes = 0
-        self._asked: OrderedDict[Key, _Asking] = OrderedDict()
+        self._asked: Recent[Key, _Asking] = Recent(self._limit)
         self._results: OrderedDict[Key, tuple[int, Value, bool]] = OrderedDict()
-        self._names: OrderedDict[Key, str] = OrderedDict()
+        self._names: Recent[Key, str] = Recent(self._limit)
         self._given: OrderedDict[Key, dict[str, Value]] = OrderedDict()
         """What the model asked for, as a part of its answer."""
         self._given_bytes = 0
         self._waiting: OrderedDict[Key, set[str]] = OrderedDict()
         """Traces whose requests hold the result and have lost the call."""
-        self._executed: OrderedDict[Key, str] = OrderedDict()
-        self._traced = TracedTools()
+        self._executed: Recent[Key, str] = Recent(self._limit)
+        self._traced = TracedTools(max_bytes)
 
     def note(
         self, project_id: str, trace_id: str, runs: Sequence[Run], talks: Sequence[tuple[Run, Talk]] = ()
@@ -109,31 +127,26 @@ class ToolCalls:
         affected = self._traced.note(project_id, runs)
         for run in runs:
             if run.type == "tool" and run.tool is not None and _is_call_id(run.tool.get("call_id")):
-                self._executed[project_id, run.tool["call_id"]] = trace_id
+                self._executed.put((project_id, run.tool["call_id"]), trace_id)
             if run.type != "llm":
                 continue
             for call in calls_of(run):
                 key = (project_id, call["id"])
                 asking = self._asked.get(key)
                 if asking is None:
-                    asking = self._asked[key] = _Asking()
-                else:
-                    self._asked.move_to_end(key)
+                    asking = _Asking()
+                    self._asked.put(key, asking)
+                ran = self._ran(key)
                 if asking.add(trace_id, run, call):
-                    affected |= asking.responses.keys() | self._waiting.get(key, set())
-                    if key in self._executed:
-                        affected.add(self._executed[key])
+                    affected |= asking.traces | ran | self._waiting.get(key, set())
                 given = self._given.get(key)
                 if given is None or (given != call and dump(call) < dump(given)):  # whichever of two views comes first
                     self._given[key] = call
                     self._given_bytes += size_of(call) - (size_of(given) if given is not None else 0)
-                    affected |= self._waiting.get(key, set())
-                    if key in self._executed:
-                        affected.add(self._executed[key])
+                    affected |= ran | self._waiting.get(key, set())
                 if key not in self._names and isinstance(call.get("name"), str):
-                    self._names[key] = call["name"]
-                    if key in self._executed:
-                        affected.add(self._executed[key])
+                    self._names.put(key, call["name"])
+                    affected |= ran
             for part in _results_in(run):
                 key = (project_id, part["id"])
                 told = (run.started_at, part.get("response"), bool(part.get("is_error")))
@@ -141,10 +154,8 @@ class ToolCalls:
                 if held is None or told[0] < held[0]:
                     self._results[key] = told
                     self._result_bytes += size_of(told[1]) - (size_of(held[1]) if held is not None else 0)
-                    if key in self._asked:
-                        affected |= self._asked[key].responses.keys()
-                    if key in self._executed:
-                        affected.add(self._executed[key])
+                    asked = self._asked.get(key)
+                    affected |= self._ran(key) | (asked.traces if asked is not None else set())
         for run, talk in talks:
             for turn in talk.of(run).hollow[-_MOST_GAPS:]:
                 for call_id in _ids_in(turn):
@@ -156,9 +167,8 @@ class ToolCalls:
         while self._results and (len(self._results) > self._limit or self._result_bytes > self._max_result_bytes):
             _, forgotten = self._results.popitem(last=False)
             self._result_bytes -= size_of(forgotten[1])
-        for memory in (self._asked, self._names, self._executed, self._waiting):
-            while len(memory) > self._limit:
-                memory.popitem(last=False)
+        while len(self._waiting) > self._limit:
+            self._waiting.popitem(last=False)
         affected.discard(trace_id)
         return affected
 
@@ -171,8 +181,8 @@ class ToolCalls:
             key = (project_id, str(run.tool.get("call_id")))
             if self._is_shared(key):
                 continue
-            if run.name in TOOL_CLASSES and key in self._names:
-                run.name = self._names[key]
+            if run.name in TOOL_CLASSES and (name := self._names.get(key)) is not None:
+                run.name = name
                 run.tool = {**run.tool, "name": run.name}
             if run.input is None and key in self._given:
                 run.input = self._given[key].get("arguments")
@@ -212,6 +222,11 @@ class ToolCalls:
                     continue
                 found[call["id"]] = _tool_run(project_id, trace_id, run, call, result[1], result[2])
         return list(found.values())
+
+    def _ran(self, key: Key) -> set[str]:
+        """The trace with the call's own span, where there is one."""
+        trace_id = self._executed.get(key)
+        return {trace_id} if trace_id is not None else set()
 
     def _is_shared(self, key: Key) -> bool:
         asking = self._asked.get(key)

@@ -24,8 +24,10 @@ from spanledger.mapping.turns import is_empty, turns_of
 from spanledger.model.records import Message, Run, Usage
 from spanledger.model.span import Value
 
-_MAX_KEYS: Final = 20_000
-_MAX_BYTES: Final = 16 * 1024 * 1024
+_SIZE: Final = 600
+"""Bytes that a model call takes that lacks facts."""
+_MAX_BYTES: Final = 4 * 1024 * 1024
+"""7,000 model calls, and as many bytes of answers."""
 _MOST_VIEWS: Final = 8
 _MOST_NODES: Final = 5_000
 """Values of a state that are looked at."""
@@ -174,8 +176,8 @@ class TraceAnswers:
 class Answers:
     """Answers across the traces of a project, where every step of a framework has a trace of its own."""
 
-    def __init__(self, limit: int = _MAX_KEYS, max_bytes: int = _MAX_BYTES) -> None:
-        self._limit = limit
+    def __init__(self, max_bytes: int = _MAX_BYTES, limit: int | None = None) -> None:
+        self._limit = limit if limit is not None else max_bytes // _SIZE
         self._max_bytes = max_bytes
         self._bytes = 0
         self._told: OrderedDict[Key, dict[Key, tuple[Answer, int, int]]] = OrderedDict()

@@ -7,14 +7,14 @@ one placeholder on every call. Output tokens may differ: OpenLLMetry adds the fi
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Final, TypeGuard
 
 import msgspec
 
 from spanledger.mapping.dialects.base import LLM
+from spanledger.mapping.recent import Recent
 from spanledger.model.records import Run, Usage
 
 MOST_VIEWS: Final = 3
@@ -23,9 +23,11 @@ MOST_VIEWS: Final = 3
 _SHORTEST_ID: Final = 16
 """Ollama draws its ids from chatcmpl-0 to chatcmpl-998; what providers make themselves is 20 characters and longer."""
 
-_MAX_RESPONSES: Final = 50_000
-"""About 25 MB when full. Views of one call come within seconds of each other, but for a sender that must try again:
-minutes of a worker's calls, and hours of most applications'."""
+_SIZE: Final = 300
+"""Bytes that one response takes (measured, and so are such sizes of other memories)."""
+_MAX_BYTES: Final = 8 * 1024 * 1024
+"""28,000 calls. Views of one call come within seconds of each other, but for a sender that must try again: minutes of a
+worker's calls, and hours of most applications'."""
 
 Claim = tuple[bool, int, int, str]
 
@@ -38,11 +40,10 @@ def is_identity(response_id: str | None) -> TypeGuard[str]:
 class Responses:
     """Which trace bills which response. The best claim wins whatever the order in which traces arrive."""
 
-    def __init__(self, limit: int = _MAX_RESPONSES) -> None:
-        self._limit = limit
-        self._claims: OrderedDict[bytes, tuple[tuple[str, Claim], ...]] = OrderedDict()
-        """What stands for a response → (trace id, claim) of each trace that tells of it: nearly always one, which as a
-        dict, and under the names themselves, took half as much again."""
+    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+        self._claims: Recent[bytes, str] = Recent(max_bytes // _SIZE)
+        """What stands for a response → the claim of each trace that tells of it, a line each: nearly always one, which
+        in tuples took twice as much."""
 
     def settle(self, project_id: str, trace_id: str, runs: Iterable[Run]) -> set[str]:
         """Withdraw billing from the runs of a trace whose call another trace bills.
@@ -54,17 +55,17 @@ class Responses:
             if not run.billable or run.type != LLM or not is_identity(run.response_id) or run.usage is None:
                 continue
             key = _key(project_id, run.response_id, run.usage.input_tokens)
-            held = self._claims.get(key, ())
-            if held:
-                self._claims.move_to_end(key)
-            if len(held) > MOST_VIEWS:  # known for a placeholder; remembers no more traces
+            own = _claim(run)
+            held = self._claims.get(key)
+            if held is None:
+                self._claims.put(key, _written({trace_id: own}))
                 continue
-            claims = dict(held)
+            claims = _read(held)
+            if len(claims) > MOST_VIEWS:  # known for a placeholder; remembers no more traces
+                continue
             before = min(claims.values(), default=None)
-            own = claims[trace_id] = _claim(run)
-            self._claims[key] = tuple(claims.items())
-            if len(self._claims) > self._limit:
-                self._claims.popitem(last=False)
+            claims[trace_id] = own
+            self._claims.put(key, _written(claims))
             if len(claims) > MOST_VIEWS:
                 others.update(claims)
             elif own > min(claims.values()):
@@ -79,6 +80,21 @@ class Responses:
 def _key(project_id: str, response_id: str, input_tokens: int | None) -> bytes:
     told = f"{project_id}\0{response_id}\0{input_tokens}".encode("utf-8", "surrogatepass")
     return blake2b(told, digest_size=16).digest()
+
+
+def _written(claims: Mapping[str, Claim]) -> str:
+    return "\n".join(
+        f"{trace_id} {served:d} {lacking} {later} {run_id}"
+        for trace_id, (served, lacking, later, run_id) in claims.items()
+    )
+
+
+def _read(written: str) -> dict[str, Claim]:
+    claims: dict[str, Claim] = {}
+    for line in written.split("\n"):
+        trace_id, served, lacking, later, run_id = line.rsplit(" ", 4)
+        claims[trace_id] = (served == "1", int(lacking), int(later), run_id)
+    return claims
 
 
 def _claim(run: Run) -> Claim:

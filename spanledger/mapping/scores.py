@@ -4,16 +4,21 @@ OpenInference, scores of Braintrust, Laminar, OpenLIT and Pydantic Evals, feedba
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Final
 
 import msgspec
 
 from spanledger.mapping.coerce import flag, number, text
 from spanledger.mapping.facts import Facts, Group
 from spanledger.mapping.messages import parse_json
+from spanledger.mapping.recent import Recent
 from spanledger.model.ids import run_id_of_span, uuid8
 from spanledger.model.records import Score
 from spanledger.model.span import Event, Value
 
+_SIZE: Final = 350
+"""Bytes that the span of a response takes."""
+_MAX_BYTES: Final = 4 * 1024 * 1024
 EVALUATION_EVENTS = frozenset({"gen_ai.evaluation.result", "gen_ai.evaluation", "guard.evaluation"})
 
 
@@ -59,9 +64,9 @@ def evaluation_score(project_id: str, trace_id: str, span_id: str, event: Event)
 class ScoredResponses:
     """Evaluations that name a response and no span, and the span of that response, whichever comes first."""
 
-    def __init__(self, limit: int = 10_000) -> None:
-        self._limit = limit
-        self._spans: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
+    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+        self._limit = max_bytes // _SIZE
+        self._spans: Recent[tuple[str, str], tuple[str, str]] = Recent(self._limit)
         self._waiting: OrderedDict[tuple[str, str], dict[str, Score]] = OrderedDict()
 
     def add_span(self, project_id: str, response_id: str, trace_id: str, span_id: str) -> list[Score]:
@@ -69,9 +74,7 @@ class ScoredResponses:
         key = (project_id, response_id)
         if key in self._spans:
             return []
-        self._spans[key] = (trace_id, span_id)
-        if len(self._spans) > self._limit:
-            self._spans.popitem(last=False)
+        self._spans.put(key, (trace_id, span_id))
         waiting = self._waiting.pop(key, {})
         return [_linked(score, trace_id, span_id) for score in waiting.values()]
 

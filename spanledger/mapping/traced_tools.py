@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Final
 
 from spanledger.mapping.messages.jsontext import dump
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
-_MAX_TOOLS: Final = 10_000
+_SIZE: Final = 800
+"""Bytes that a tool span takes, and half of those that a derived call does."""
+_MAX_BYTES: Final = 4 * 1024 * 1024
+"""5,200 spans, and 2,600 derived calls."""
 _MOST_ALIKE: Final = 256
 """Spans remembered of one tool with the same arguments."""
 _LONGEST: Final = 4_096
@@ -23,15 +27,16 @@ _LONGEST: Final = 4_096
 _SLACK_NS: Final = 2_000_000
 """JavaScript reads times in milliseconds."""
 
-Key = tuple[str, str, str]
+Key = bytes
+"""Stands for the project, and the call's id or the tool and its arguments."""
 _Window = tuple[int, int]
 
 
 class TracedTools:
     """Tool spans of a project, and the traces that derive tool runs and must know of them."""
 
-    def __init__(self, limit: int = _MAX_TOOLS) -> None:
-        self._limit = limit
+    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+        self._limit = max_bytes // _SIZE
         self._started: dict[Key, dict[str, int]] = {}
         """Key → run id → start."""
         self._places: OrderedDict[str, tuple[Key, int]] = OrderedDict()
@@ -45,9 +50,10 @@ class TracedTools:
             if run.type != "tool" or run.tool is None:
                 continue
             call_id = run.tool.get("call_id")
-            key = (
-                (project_id, "id", call_id) if isinstance(call_id, str) else _likeness(project_id, run.name, run.input)
-            )
+            if isinstance(call_id, str):
+                key = _key(project_id, "id", call_id)
+            else:
+                key = _likeness(project_id, run.name, run.input)
             place = (key, run.started_at)
             held = self._places.get(run.run_id)
             if held == place:
@@ -69,7 +75,7 @@ class TracedTools:
         found = False
         window = (since - _SLACK_NS, until + _SLACK_NS)
         for key in (
-            (project_id, "id", str(call["id"])),
+            _key(project_id, "id", str(call["id"])),
             _likeness(project_id, call.get("name"), call.get("arguments")),
         ):
             deriving = self._deriving.setdefault(key, {})
@@ -100,4 +106,8 @@ def _likeness(project_id: str, name: Value, arguments: Value) -> Key:
     """Tool and values of the arguments: a span may know them by position where the call knows their names."""
     values = list(arguments.values()) if isinstance(arguments, dict) else arguments
     told = sorted(dump(value) for value in (values if isinstance(values, list) else [values]))
-    return project_id, str(name), dump(told)[:_LONGEST]
+    return _key(project_id, str(name), dump(told)[:_LONGEST])
+
+
+def _key(*told: str) -> Key:
+    return blake2b("\0".join(told).encode("utf-8", "surrogatepass"), digest_size=16).digest()

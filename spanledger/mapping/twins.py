@@ -11,21 +11,23 @@ The one that bills takes from the other what it does not tell itself: client lib
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from spanledger.mapping.dialects.base import LLM
+from spanledger.mapping.recent import Recent
 from spanledger.mapping.responses import is_identity
 from spanledger.mapping.sizes import size_of
 from spanledger.model.records import Run
 from spanledger.model.span import Value
 
-_MAX_BUCKETS: Final = 10_000
-"""About 6 MB."""
+_SIZE: Final = 550
+"""Bytes that a bucket of one call takes."""
+_MAX_BYTES: Final = 4 * 1024 * 1024
+"""7,600 buckets, and as many bytes of what is told."""
 _MOST_ALIKE: Final = 32
 """Calls of one bucket that are compared; more of them are a load test, not two views of a call."""
 
-_MAX_TOLD_BYTES: Final = 8 * 1024 * 1024
 _TOLD: Final = ("input", "output", "tools", "params", "streaming", "ttft_ns", "response_id", "finish_reasons")
 """What the one that bills may lack."""
 
@@ -49,6 +51,9 @@ class _View(NamedTuple):
         return together > 0 and together * 2 > shorter
 
 
+_NOTHING: Final[Mapping[str, str]] = {}
+
+
 class _Bucket:
     """Calls alike, and which of them repeat another."""
 
@@ -57,33 +62,39 @@ class _Bucket:
     def __init__(self) -> None:
         self.latest = 0
         """When the last of them ended that ever were."""
-        self.views: dict[str, _View] = {}
-        """Run id → view."""
-        self.repeated: dict[str, str] = {}
+        self.views: tuple[_View, ...] = ()
+        """Nearly always one, for which a dict takes five times as much."""
+        self.repeated: Mapping[str, str] = _NOTHING
         """Run id → run id of the one that it repeats."""
+
+    def of(self, run_id: str) -> _View | None:
+        """The view of a run."""
+        for view in self.views:
+            if view.run_id == run_id:
+                return view
+        return None
 
     def _meets(self, view: _View) -> bool:
         """Whether another is at work at the same time. Calls come in order, mostly."""
         return view.started_at < self.latest and any(
-            one.started_at < view.ended_at and view.started_at < one.ended_at for one in self.views.values()
+            one.started_at < view.ended_at and view.started_at < one.ended_at for one in self.views
         )
 
     def put(self, run_id: str, view: _View | None) -> set[str]:
         """Replace a view; the traces of those whose billing changes with it."""
-        held = self.views.get(run_id)
+        held = self.of(run_id)
         if held == view:
             return set()
         if held is None and view is not None and not self._meets(view):
-            self.views[run_id] = view
+            self.views = (*self.views, view)
             self.latest = max(self.latest, view.ended_at)
             return set()
-        traces = {one.run_id: one.trace_id for one in self.views.values()}
-        if view is None:
-            del self.views[run_id]
-        else:
-            self.views[run_id] = view
+        traces = {one.run_id: one.trace_id for one in self.views}
+        others = tuple(one for one in self.views if one.run_id != run_id)
+        self.views = others if view is None else (*others, view)
+        if view is not None:
             self.latest = max(self.latest, view.ended_at)
-        before, self.repeated = self.repeated, _repeated(self.views.values())
+        before, self.repeated = self.repeated, _repeated(self.views) or _NOTHING
         changed = {one for pair in before.items() ^ self.repeated.items() for one in pair}
         return {traces[run_id] for run_id in changed if run_id in traces}
 
@@ -96,10 +107,9 @@ class Twins:
     """Calls seen in the traces of a project, by service, model and tokens. The same calls give the same verdict in
     whatever order they come."""
 
-    def __init__(self, limit: int = _MAX_BUCKETS, max_told_bytes: int = _MAX_TOLD_BYTES) -> None:
-        self._limit = limit
-        self._max_told_bytes = max_told_bytes
-        self._buckets: OrderedDict[_Key, _Bucket] = OrderedDict()
+    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+        self._max_told_bytes = max_bytes
+        self._buckets: Recent[_Key, _Bucket] = Recent(max_bytes // _SIZE)
         self._told: OrderedDict[str, dict[str, Value]] = OrderedDict()
         """Run id of one that repeats another → what it tells."""
         self._told_bytes = 0
@@ -118,12 +128,9 @@ class Twins:
                 if bucket is None:
                     if view is None:
                         continue
-                    bucket = self._buckets[key] = _Bucket()
-                    if len(self._buckets) > self._limit:
-                        self._buckets.popitem(last=False)
-                else:
-                    self._buckets.move_to_end(key)
-                if run.run_id not in bucket.views and len(bucket.views) >= _MOST_ALIKE:
+                    bucket = _Bucket()
+                    self._buckets.put(key, bucket)
+                if len(bucket.views) >= _MOST_ALIKE and bucket.of(run.run_id) is None:
                     continue
                 # Where it does not bill, it turned out that another bills its call.
                 others |= bucket.put(run.run_id, view)
@@ -152,7 +159,7 @@ class Twins:
         self._told[run.run_id] = told
         while self._told_bytes > self._max_told_bytes:
             self._told_bytes -= size_of(self._told.popitem(last=False)[1])
-        winner = bucket.views.get(bucket.repeated[run.run_id])
+        winner = bucket.of(bucket.repeated[run.run_id])
         return {winner.trace_id} if winner is not None else set()
 
 

@@ -217,7 +217,7 @@ def test_an_id_of_absurd_length_is_not_remembered() -> None:
 
 
 def test_results_are_remembered_within_a_number_of_bytes() -> None:
-    calls = ToolCalls(max_result_bytes=10_000)
+    calls = ToolCalls(10_000)
     for number in range(50):
         answering = Run(project_id="default", run_id=str(number), type="llm", started_at=number)
         answering.input = [answers(number, "x" * 1_000)]
