@@ -18,7 +18,12 @@ COMPILED = [
     "spanledger.exporters.regular",
     "spanledger.exporters.clickhouse.native",
 ]
-AS_THEY_STAND = ("spanledger/mapping/*.py", "spanledger/mapping/messages/*.py")
+AS_THEY_STAND = (
+    "spanledger/mapping/*.py",
+    "spanledger/mapping/messages/*.py",
+    "spanledger/mapping/cost/price_list.py",
+    "spanledger/mapping/cost/rate_card.py",
+)
 SOURCES_ONLY = {
     "__init__.py",  # tells where the other modules are
     "facts.py",  # a decoder makes its objects, and puts what it finds into their dictionaries
@@ -49,7 +54,7 @@ def compiled_mapping() -> list[Extension]:
             ["--config-file=", "--ignore-missing-imports", "--explicit-package-bases", *sources],
             group_name="spanledger.compiled.mapping",
             multi_file=True,
-            opt_level="1",  # more takes the compiler twice as long
+            opt_level="2",
             debug_level="0",
         )
     except (ImportError, SystemExit) as error:  # it exits when types are wrong
@@ -58,7 +63,8 @@ def compiled_mapping() -> list[Extension]:
     for extension in made:
         extension.include_dirs.append("build/spanledger/compiled")  # headers of a group with dots in its name
         extension.name = extension.name.replace("spanledger.mapping.", "spanledger.compiled.mapping.")
-    Path("spanledger/compiled/mapping/messages").mkdir(parents=True, exist_ok=True)  # --inplace makes no folders
+    for package in ("messages", "cost"):  # --inplace makes no folders
+        Path("spanledger/compiled/mapping", package).mkdir(parents=True, exist_ok=True)
     compiled = runpy.run_path("spanledger/compiled/__init__.py")
     compiled["MADE_OF"].write_text(compiled["digest"]())
     return made

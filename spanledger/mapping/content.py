@@ -15,6 +15,7 @@ from spanledger.mapping.facts import Facts, Group
 from spanledger.mapping.listed_calls import listed_calls
 from spanledger.mapping.messages import parse_json
 from spanledger.mapping.messages.pyrepr import parse_repr
+from spanledger.mapping.shape import Shape
 from spanledger.mapping.turns import paired, unfolded
 from spanledger.model.records import Message
 from spanledger.model.span import Event, Value
@@ -57,9 +58,9 @@ def messages_of_events(events: Sequence[Event], warnings: list[str]) -> EventMes
     return found
 
 
-def model_input(span: Facts, events: EventMessages, request: Value, warnings: list[str]) -> list[Message]:
+def model_input(span: Facts, shape: Shape, events: EventMessages, request: Value, warnings: list[str]) -> list[Message]:
     """Input messages of a model call or an agent's turn."""
-    found = _first_telling(_INPUT_CARRIERS, span, request, warnings)
+    found = _first_telling(shape.of(_input_carriers), span, request, warnings)
     if shapes.lacks(found, span.raw_input):
         found = shapes.refined(found, _raw_input(span, request, warnings))
     if events.input:
@@ -84,9 +85,11 @@ def model_input(span: Facts, events: EventMessages, request: Value, warnings: li
     return paired(unfolded(found))
 
 
-def model_output(span: Facts, events: EventMessages, response: Value, warnings: list[str]) -> list[Message]:
+def model_output(
+    span: Facts, shape: Shape, events: EventMessages, response: Value, warnings: list[str]
+) -> list[Message]:
     """Output messages of a model call or an agent's turn."""
-    found = _first_telling(_OUTPUT_CARRIERS, span, response, warnings)
+    found = _first_telling(shape.of(_output_carriers), span, response, warnings)
     if shapes.lacks(found, span.raw_output):
         found = shapes.refined(found, _raw_output(span, response, warnings))
     if events.output:
@@ -249,31 +252,43 @@ def _raw_output(span: Facts, response: Value, warnings: list[str]) -> list[Messa
 
 
 _Carrier = Callable[[Facts, Value, list[str]], list[Message]]
-_INPUT_CARRIERS: tuple[_Carrier, ...] = (
-    _attribute_input,
-    _listed_input,
-    _vercel_input,
-    _openinference_input,
-    _indexed_input,
-    _prompt_input,
-    _body_input,
-    _conversation_input,
-    _raw_input,
+_INPUT_CARRIERS: Final[tuple[tuple[_Carrier, tuple[str, ...]], ...]] = (
+    (_attribute_input, ("input_messages",)),
+    (_listed_input, ("event_list",)),
+    (_vercel_input, ("vercel_messages", "vercel_prompt")),
+    (_openinference_input, ("oi_input", "oi_prompts")),
+    (_indexed_input, ("prompt_indexed",)),
+    (_prompt_input, ("prompt",)),
+    (_body_input, ("request_body", "raw_input", "prompt", "parameters")),
+    (_conversation_input, ("conversation_events", "conversation")),
+    (_raw_input, ("raw_input",)),
 )
-_OUTPUT_CARRIERS: tuple[_Carrier, ...] = (
-    _attribute_output,
-    _listed_output,
-    _vercel_output,
-    _openinference_output,
-    _indexed_output,
-    _completion_output,
-    _body_output,
-    _conversation_output,
-    _raw_output,
+"""Each with the slots that it reads."""
+_OUTPUT_CARRIERS: Final[tuple[tuple[_Carrier, tuple[str, ...]], ...]] = (
+    (_attribute_output, ("output_messages",)),
+    (_listed_output, ("event_list",)),
+    (
+        _vercel_output,
+        ("vercel_text", "vercel_tool_calls", "vercel_object", "vercel_reasoning", "vercel_files"),
+    ),
+    (_openinference_output, ("oi_output", "oi_choices")),
+    (_indexed_output, ("completion_indexed",)),
+    (_completion_output, ("completion",)),
+    (_body_output, ("response_body",)),
+    (_conversation_output, ("conversation_events", "conversation")),
+    (_raw_output, ("raw_output",)),
 )
 
 
-def _first_telling(carriers: tuple[_Carrier, ...], span: Facts, body: Value, warnings: list[str]) -> list[Message]:
+def _input_carriers(slots: tuple[str, ...]) -> list[_Carrier]:
+    return [carrier for carrier, read in _INPUT_CARRIERS if not set(slots).isdisjoint(read)]
+
+
+def _output_carriers(slots: tuple[str, ...]) -> list[_Carrier]:
+    return [carrier for carrier, read in _OUTPUT_CARRIERS if not set(slots).isdisjoint(read)]
+
+
+def _first_telling(carriers: list[_Carrier], span: Facts, body: Value, warnings: list[str]) -> list[Message]:
     """Messages of the first carrier that says anything. Where it lost the content of some messages (OpenInference for
     Bedrock drops tool results), a later carrier of at least as many messages that lost fewer is better."""
     best: list[Message] = []

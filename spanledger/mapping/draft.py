@@ -37,6 +37,7 @@ from spanledger.mapping.messages import parse_json
 from spanledger.mapping.messages.jsontext import repair_json
 from spanledger.mapping.params import params_of, streaming_of
 from spanledger.mapping.provider import of_provider, provider_of
+from spanledger.mapping.shape import Shape, shape_of
 from spanledger.mapping.times import duration_of, first_token_ns, tells_stream
 from spanledger.mapping.usage import usage_of
 from spanledger.model.ids import run_id_of_span
@@ -74,8 +75,6 @@ TOOL_CLASSES: Final = frozenset({"DynamicStructuredTool", "DynamicTool", "Struct
 _USELESS_NAMES: Final = frozenset({"", "tool", "agent", "chat", "execute_tool", "invoke_agent"})
 
 
-_MARKERS: Final = {slot: place for place, (slot, _) in reversed([*enumerate(MARKERS)])}
-"""Slot → its first place among the markers."""
 _EMBEDDING_MODEL: Final = re.compile(r"(^|[./_-])embed(ding|dings)?([./:_-]|$)")
 _GENKIT_MODELS: Final = ("model", "background-model", "embedder")
 """Genkit's actions that call a model are named after it: `googleai/gemini-2.5-flash`."""
@@ -126,7 +125,8 @@ _NO_DEPLOYMENT: Final = Deployment(Resource())
 def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Deployment) -> Draft:
     """Map one span. `events` are its own events and the log records that belong to it, in order of time."""
     plain.open_typed(span)
-    found = kind.kind_of(span)
+    shape = shape_of(span)
+    found = kind.kind_of(span, shape)
     if found == LLM and _embeds(span):
         found = EMBED
     draft = Draft(span, found if found is not None else SKIP, context_of(span), deployment)
@@ -135,7 +135,7 @@ def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Depl
         if override is not None:
             draft.parent_span_id = override.replace("-", "")[-16:]
     if draft.kind not in (SKIP, MERGE, WRAP):
-        draft.run = _run(project_id, draft, events, deployment)
+        draft.run = _run(project_id, draft, shape, events, deployment)
         if draft.run.type in (AGENT, CHAIN) and mentions_answers(span.raw_input, span.raw_output):
             draft.told = Told(
                 draft.run,
@@ -145,7 +145,7 @@ def draft_of(project_id: str, span: Facts, events: list[Event], deployment: Depl
     return draft
 
 
-def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deployment) -> Run:
+def _run(project_id: str, draft: Draft, shape: Shape, events: list[Event], deployment: Deployment) -> Run:
     span, context = draft.span, draft.context
     warnings = list(span.repairs)
     run_type = {WEAK_CHAIN: CHAIN, FUNCTION: TOOL}.get(draft.kind, draft.kind)
@@ -183,11 +183,11 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
         span_id=span.span_id,
         parent_span_id=span.parent_span_id,
         type=run_type,
-        operation=_operation(span),
+        operation=_operation(span, shape),
         name=_name(span, run_type, request_model or model),
         span_name=span.name,
         span_kind=SPAN_KINDS[span.kind] if 0 <= span.kind < len(SPAN_KINDS) else SPAN_KINDS[0],
-        dialects=_dialects(span, dialect),
+        dialects=_dialects(span, shape, dialect),
         status=status,
         error=error,
         started_at=span.start_ns,
@@ -216,7 +216,7 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
     if run_type in _MODEL_CALLS or (run_type in (AGENT, CHAIN) and (request_model or span.usage_input is not None)):
         run.provider, run.provider_raw = provider, provider_raw
         run.request_model, run.model = request_model, model
-        run.usage = usage_of(span, provider, dialect, facts.usage, warnings)
+        run.usage = usage_of(span, shape, provider, dialect, facts.usage, warnings)
         draft.reported = _reported_cost(draft, run)
     if run_type in _MODEL_CALLS:
         run.response_id = text(span.response_id) or facts.response_id
@@ -228,13 +228,13 @@ def _run(project_id: str, draft: Draft, events: list[Event], deployment: Deploym
             run.streaming = True
         run.tools = content.tools_of(span, request, warnings)
         run.ttft_ns = first_token_ns(span, events, duration)
-    _content(run, span, events, request, response, warnings)
-    _identity(run, span)
+    _content(run, span, shape, events, request, response, warnings)
+    _identity(run, span, shape)
     if run_type == LLM:
         run.finish_reasons = _finish_reasons(span, facts, run.output)
         draft.price_hints["service_tier"] = _service_tier(span, run)
         draft.price_hints["cached"] = _answered_from_cache(span)
-    put_back(run, span)
+    put_back(run, span, shape)
     left = _left_events(span.events, last_exception(events) if error is not None else None)
     if left:
         run.attributes["span.events"] = left
@@ -321,10 +321,13 @@ def _request_model(span: Facts, request: Value) -> str | None:
     return found.removeprefix("models/") if found is not None else None
 
 
-def _operation(span: Facts) -> str | None:
-    facts = vars(span)
-    for slot in _OPERATION_SLOTS:
-        if slot in facts and (found := text(facts[slot])) is not None:
+def _operations(slots: tuple[str, ...]) -> list[str]:
+    return [slot for slot in _OPERATION_SLOTS if slot in slots]
+
+
+def _operation(span: Facts, shape: Shape) -> str | None:
+    for slot in shape.of(_operations):
+        if (found := text(getattr(span, slot))) is not None:
             return found
     return None
 
@@ -376,11 +379,18 @@ def _bare_name(name: str) -> str:
     return name
 
 
-def _dialects(span: Facts, by_scope: str | None) -> list[str]:
+def _markers(slots: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The marks among these slots, of each its first dialect."""
+    found: dict[str, str] = {}
+    for slot, code in MARKERS:
+        if slot in slots:
+            found.setdefault(slot, code)
+    return list(found.items())
+
+
+def _dialects(span: Facts, shape: Shape, by_scope: str | None) -> list[str]:
     found = [by_scope] if by_scope is not None else []
-    marked = vars(span).keys() & _MARKERS.keys()
-    for place in sorted([_MARKERS[slot] for slot in marked]):
-        slot, code = MARKERS[place]
+    for slot, code in shape.of(_markers):
         if code not in found and getattr(span, slot) is not None:
             found.append(code)
     if span.operation is not None and "otel" not in found:
@@ -418,11 +428,14 @@ def _name_by_step(run: Run, span: Facts) -> None:
             run.tool["call_id"] = call_id
 
 
-def _identity(run: Run, span: Facts) -> None:
-    facts = vars(span)
+def _agent_slots(slots: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(key, slot) for key, slot in _AGENT_SLOTS if slot in slots]
+
+
+def _identity(run: Run, span: Facts, shape: Shape) -> None:
     agent: dict[str, Value] = {}
-    for key, slot in _AGENT_SLOTS:
-        if slot in facts and (found := text(facts[slot])) is not None:
+    for key, slot in shape.of(_agent_slots):
+        if (found := text(getattr(span, slot))) is not None:
             agent[key] = found
     if "name" not in agent:
         signed = agents.name_in_values(run.output, run.input) if run.type in (AGENT, CHAIN) else None
@@ -525,16 +538,18 @@ def _answered_from_cache(span: Facts) -> bool:
     return bool(flag(span.cached)) or (isinstance(kind_said, str) and kind_said.upper() == "CACHED")
 
 
-def _content(run: Run, span: Facts, events: list[Event], request: Value, response: Value, warnings: list[str]) -> None:
+def _content(
+    run: Run, span: Facts, shape: Shape, events: list[Event], request: Value, response: Value, warnings: list[str]
+) -> None:
     if run.type == LLM:
         said = content.messages_of_events(events, warnings)
-        asked, offered = shapes.split_definitions(content.model_input(span, said, request, warnings))
+        asked, offered = shapes.split_definitions(content.model_input(span, shape, said, request, warnings))
         run.input = asked or None
         if offered and not run.tools:
             run.tools = offered
         if (length := number(span.original_length)) is not None and length > len(asked):
             warnings.append("earlier_messages_omitted")
-        run.output = content.model_output(span, said, response, warnings) or None
+        run.output = content.model_output(span, shape, said, response, warnings) or None
     elif run.type == EMBED:
         run.input = documents.embed_texts(span, request, warnings)
         size = documents.vector_size(span)
@@ -553,11 +568,11 @@ def _content(run: Run, span: Facts, events: list[Event], request: Value, respons
         run.input = {"query": query, "documents": given} if given else query
         run.output = documents.ranking_of(span) or documents.documents_of(span, events)
     else:
-        _conversation_content(run, span, events, request, response, warnings)
+        _conversation_content(run, span, shape, events, request, response, warnings)
 
 
 def _conversation_content(
-    run: Run, span: Facts, events: list[Event], request: Value, response: Value, warnings: list[str]
+    run: Run, span: Facts, shape: Shape, events: list[Event], request: Value, response: Value, warnings: list[str]
 ) -> None:
     """Agents and chains: messages where they carry messages, else the value as received."""
     said = content.messages_of_events(events, warnings) if run.type == AGENT else content.EventMessages()
@@ -572,7 +587,7 @@ def _conversation_content(
         or bool(said.input)
     )
     if has_messages or (run.type == AGENT and plain.looks_like_messages(plain_in)):
-        run.input = content.model_input(span, said, request, warnings) or plain_in
+        run.input = content.model_input(span, shape, said, request, warnings) or plain_in
     else:
         run.input = plain_in
     answers = (
@@ -587,7 +602,7 @@ def _conversation_content(
     if span.final_result is not None:
         run.output = plain_out
     elif answers or span.conversation is not None or span.conversation_events is not None:
-        run.output = content.model_output(span, said, response, warnings) or plain_out
+        run.output = content.model_output(span, shape, said, response, warnings) or plain_out
     else:
         run.output = plain_out
 

@@ -19,6 +19,7 @@ from spanledger.mapping.cost import Call, PriceList
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.params import params_of
 from spanledger.mapping.provider import canonical, of_model
+from spanledger.mapping.shape import Shape
 from spanledger.mapping.threads import thread_version
 from spanledger.mapping.usage import usage_of
 from spanledger.model.ids import run_id_of_client, thread_id, uuid8
@@ -92,7 +93,7 @@ class GatewayMapper:
         run.finish_reasons = shapes.finish_reasons(facts.finish) if facts.finish is not None else []
         self._outcome(run, about, answer)
         counters = facts.usage or _vendor_usage(answer) or _object(about.get("tokens"))
-        run.usage = usage_of(Facts(), run.provider, None, counters or None, warnings)
+        run.usage = usage_of(Facts(), Shape(()), run.provider, None, counters or None, warnings)
         self._price(run, about)
         if self._capture is not None:
             self._capture.apply(run)

@@ -21,6 +21,7 @@ from spanledger.mapping.dialects.base import (
 )
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json
+from spanledger.mapping.shape import Shape, shape_of
 from spanledger.model.span import Value
 
 _CACHE_LIMIT: Final = 4096
@@ -40,13 +41,12 @@ _MUTE_FACTS: Final = frozenset(
 """Slots that tell of no run, whatever they hold; of databases, those with vectors are looked at."""
 _READ_OPERATIONS: Final = ("query", "search", "select", "get", "retrieve", "similarity")
 
-_SIGNALS: dict[str, list[int]] = {}
-"""Slot → its places among the signals."""
-for _place, (_slot, _) in enumerate(KIND_SIGNALS):
-    _SIGNALS.setdefault(_slot, []).append(_place)
+
+def _signals(slots: tuple[str, ...]) -> list[tuple[str, Kinds]]:
+    return [(slot, kinds) for slot, kinds in KIND_SIGNALS if slot in slots]
 
 
-def kind_of(span: Facts) -> str | None:
+def kind_of(span: Facts, shape: Shape | None = None) -> str | None:
     """The kind of run (one of the constants of `dialects.base`), SKIP or MERGE for noise, None when nothing tells."""
     named = _kind_by_name(span.scope.name, span.name)
     if named is not None and named[1]:
@@ -57,8 +57,7 @@ def kind_of(span: Facts) -> str | None:
         if span.parent_span_id is not None:
             return MERGE  # the late half of a streamed model call; without a parent it stands alone
     facts = vars(span)
-    for place in sorted([place for slot in facts.keys() & _SIGNALS.keys() for place in _SIGNALS[slot]]):
-        slot, kinds = KIND_SIGNALS[place]
+    for slot, kinds in (shape if shape is not None else shape_of(span)).of(_signals):
         value: Value = facts[slot]
         if value is not None:
             kind = _lookup(kinds, value)

@@ -10,6 +10,7 @@ from typing import Final
 from spanledger.mapping.dialects import BY_CODE
 from spanledger.mapping.dialects.base import EMBED, LLM, RERANK, TOOL
 from spanledger.mapping.facts import Facts
+from spanledger.mapping.shape import Shape
 from spanledger.model.records import RUN_TYPES, Run
 from spanledger.model.span import Value
 
@@ -58,19 +59,28 @@ def _unshown(run_type: str) -> dict[str, str]:
 _UNSHOWN: Final = {run_type: _unshown(run_type) for run_type in RUN_TYPES}
 
 
+def _leftover(slots: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
+    """Run type → slots that its fields do not show, each with the key that it goes back under."""
+    return {
+        run_type: [(slot, unshown[slot]) for slot in slots if slot in unshown] for run_type, unshown in _UNSHOWN.items()
+    }
+
+
 _GROUPS: Final = (("evaluations", "evaluations."), ("eval_scores", "gen_ai.eval."))
 """Prefixes below which others may write what is no score."""
 
 
-def put_back(run: Run, span: Facts) -> None:
+def _groups(slots: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(slot, prefix) for slot, prefix in _GROUPS if slot in slots]
+
+
+def put_back(run: Run, span: Facts, shape: Shape) -> None:
     """Add to the run's attributes what its type has no field for."""
-    unshown = _UNSHOWN[run.type]
-    for slot, prefix in _GROUPS:
+    for slot, prefix in shape.of(_groups):
         for name, value in (getattr(span, slot) or {}).items():
             run.attributes.setdefault(prefix + name, value)
-    facts = vars(span)
-    for slot in [slot for slot in facts if slot in unshown] if not facts.keys().isdisjoint(unshown) else ():
-        key, value = unshown[slot], facts[slot]
+    for slot, key in shape.of(_leftover)[run.type]:
+        value = getattr(span, slot)
         if value != run.name:
             run.attributes.setdefault(key, _without_query(value) if slot == "api_base" else value)
 

@@ -562,7 +562,7 @@ def _score(project_id: str, run_id: str, event: Mapping[str, Any]) -> list[Score
             score_id=uuid8("score", project_id, run_id, name),
             run_id=run_id,
             name=name,
-            value=value if isinstance(value, str | int | float | bool) else None,
+            value=value if isinstance(value, (str, int, float, bool)) else None,
             comment=text(given.get("comment")),
             source="api",
             at=at,

@@ -35,6 +35,7 @@ from spanledger.mapping.lunary_events import LunaryMapper
 from spanledger.mapping.measurements import metric_record
 from spanledger.mapping.merge import (
     SUPPLEMENTS,
+    copied,
     event_of,
     fill_gaps,
     identity_of,
@@ -506,7 +507,7 @@ def _with_parts(trace: _Trace, span: Facts, whole: Facts) -> Facts:
     if wrapper is not None and wrapper.kind == WRAP and kind_of(span) == LLM:
         parts.append(wrapper.span)
     if parts and whole is span:
-        whole = merged(span, span)
+        whole = copied(span)
     for part in parts:
         fill_gaps(whole, part)
     return whole

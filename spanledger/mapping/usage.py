@@ -13,6 +13,7 @@ from spanledger.mapping.coerce import count, number, text
 from spanledger.mapping.dialects import BY_CODE, KEYS
 from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json, parse_printed
+from spanledger.mapping.shape import Shape
 from spanledger.model.records import Usage
 
 _EXCLUSIVE_FAMILIES: Final = ("anthropic", "aws.bedrock")
@@ -50,20 +51,27 @@ _DETAILS: Final = {
 }
 
 
+def _counters(slots: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(slot, name) for slot, name in _SLOTS if slot in slots]
+
+
 def usage_of(
-    span: Facts, provider: str | None, dialect: str | None, body_usage: dict[str, Any] | None, warnings: list[str]
+    span: Facts,
+    shape: Shape,
+    provider: str | None,
+    dialect: str | None,
+    body_usage: dict[str, Any] | None,
+    warnings: list[str],
 ) -> Usage | None:
     """The usage that a span states, or None where it states none.
 
     `dialect` is that of the instrumentation scope, `body_usage` the usage object of a response body on the span.
     """
     counts: dict[str, int] = {}
-    facts = vars(span)
-    for slot, name in _SLOTS:
-        if slot in facts:
-            counted = count(facts[slot])
-            if counted is not None:
-                counts[name] = counted
+    for slot, name in shape.of(_counters):
+        counted = count(getattr(span, slot))
+        if counted is not None:
+            counts[name] = counted
     stated = "input" in counts or "output" in counts
     for beside, within, total in (
         (count(span.usage_thoughts), "reasoning", "output"),  # Gemini's own counters stand beside each other

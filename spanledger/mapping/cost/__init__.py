@@ -9,6 +9,10 @@
 Nothing here does I/O, reads a clock or grows without bound.
 """
 
+from spanledger import compiled
+
+__path__ = compiled.ahead_of(__name__, __path__)
+
 from spanledger.mapping.cost.call import Call
 from spanledger.mapping.cost.override import Override
 from spanledger.mapping.cost.price_list import PriceList

@@ -110,9 +110,9 @@ _TEXT_LINES: Final = re.compile(r"^(user|assistant|system|tool): ?", re.MULTILIN
 
 def plain_input(value: Value) -> Value:
     """The value with which reading starts: structured attributes are copied, so that nothing is shared with them."""
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode("utf-8", "replace")
-    return plain(value) if isinstance(value, dict | list | tuple) else value
+    return plain(value) if isinstance(value, (dict, list, tuple)) else value
 
 
 def read_any(reader: Reader, value: Value, out: list[Message]) -> None:
@@ -121,7 +121,7 @@ def read_any(reader: Reader, value: Value, out: list[Message]) -> None:
     if value is None or isinstance(value, str):
         read_text(reader, value or "", out)
         return
-    if isinstance(value, dict | list) and (not value or read_value(reader, value, out) or only_metadata(value)):
+    if isinstance(value, (dict, list)) and (not value or read_value(reader, value, out) or only_metadata(value)):
         return
     _say(reader, dump(value), out)
 
@@ -181,7 +181,7 @@ def _read_wrapped_text(reader: Reader, text: str, out: list[Message], depth: int
     """Text inside a wrapper: JSON once more, or a message as Python prints it. Plain text says nothing here."""
     if text[:1] in ("[", "{"):
         found, value = decode(text)
-        return found and isinstance(value, dict | list) and read_value(reader, value, out, depth + 1)
+        return found and isinstance(value, (dict, list)) and read_value(reader, value, out, depth + 1)
     return read_element(reader, text, out)
 
 
@@ -196,7 +196,7 @@ def _read_damaged(reader: Reader, text: str, out: list[Message]) -> bool:
     repaired = None if printed else repair_json(text)
     if repaired is None:
         found, value = parse_repr(text)
-        return found and isinstance(value, dict | list) and read_value(reader, value, out)
+        return found and isinstance(value, (dict, list)) and read_value(reader, value, out)
     value, cut = repaired
     if not read_value(reader, value, out):
         return False
@@ -235,7 +235,7 @@ def _read_list(reader: Reader, items: list[Value], out: list[Message], depth: in
             continue
         if read_element(reader, item, out):
             known += 1
-        elif isinstance(item, dict | list) and read_value(reader, item, out, depth + 1):
+        elif isinstance(item, (dict, list)) and read_value(reader, item, out, depth + 1):
             known += 1
             bodies += isinstance(item, dict)
         elif isinstance(item, str):
@@ -353,7 +353,7 @@ def _read_wrapped(
 ) -> bool:
     for key in keys:
         value = body.get(key)
-        if value and not isinstance(value, int | float) and read_value(reader, value, out, depth + 1):
+        if value and not isinstance(value, (int, float)) and read_value(reader, value, out, depth + 1):
             return True
     if reader.strict:
         return False

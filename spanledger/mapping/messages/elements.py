@@ -178,7 +178,7 @@ def _read_choice(reader: Reader, body: dict[str, Value], inner: dict[str, Value]
 def _read_without_role(reader: Reader, body: dict[str, Value], out: list[Message]) -> bool:
     if "toolCalls" in body or ("text" in body and ("files" in body or "reasoningText" in body)):
         calls = body.get("toolCalls")
-        if calls is None or isinstance(calls, list | str):
+        if calls is None or isinstance(calls, (list, str)):
             parts = vercel.read_result(reader, body)
             reader.emit(out, ASSISTANT, parts, None, finish_of(body))
             return True

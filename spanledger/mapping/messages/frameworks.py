@@ -42,7 +42,7 @@ def _media(reader: Reader, part: dict[str, Value], parts: list[Part]) -> None:
 
 def _data(reader: Reader, part: dict[str, Value], parts: list[Part]) -> None:
     value = part["data"]
-    if isinstance(value, dict | list) and part.keys() == {"data"}:  # Genkit parses an answer in JSON
+    if isinstance(value, (dict, list)) and part.keys() == {"data"}:  # Genkit parses an answer in JSON
         parts.append(text_part(dump(value)))
     else:
         parts.append(generic("data", value))

@@ -63,13 +63,13 @@ def plain(value: Value, depth: int = MAX_DEPTH) -> Value:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, (bytes, bytearray)):
         return bytes_text(bytes(value))
     if isinstance(value, dict):
         if depth <= 0:
             return _as_text(value)
         return {clean(str(key)): plain(item, depth - 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         if depth <= 0:
             return _as_text(value)
         return [plain(item, depth - 1) for item in value]
@@ -134,7 +134,7 @@ def decode(text: str, layers: int = 3) -> tuple[bool, Value]:
 def parse_json(value: Value, *, layers: int = 3) -> tuple[bool, Value]:
     """(True, decoded value) of JSON text (str or bytes), at most `layers` texts inside each other; (False, None) for
     text that is no JSON. Structured values come back as a copy. Depth is bounded by `MAX_DEPTH`."""
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, (bytes, bytearray)):
         value = bytes(value).decode("utf-8", "replace")
     if not isinstance(value, str):
         return True, plain(value)

@@ -98,9 +98,9 @@ def media(
     `omitted` without size and digest.
     """
     mime = mime_type if isinstance(mime_type, str) and mime_type else None
-    if isinstance(data, dict | list):
+    if isinstance(data, (dict, list)):
         data = _byte_array(data)
-    if isinstance(data, bytes | bytearray):
+    if isinstance(data, (bytes, bytearray)):
         return _named(_blob_of_bytes(reader, bytes(data), mime, modality), filename)
     if not isinstance(data, str) or not data or data in REDACTED or data.startswith(("b'", 'b"')):
         return _named(_omitted(mime, modality), filename)

@@ -241,6 +241,6 @@ def add_calls(parts: list[Part], calls: list[Part]) -> None:
 def _name(value: Value) -> str | None:
     if isinstance(value, str):
         return value or None
-    if value is None or isinstance(value, bool | dict | list):
+    if value is None or isinstance(value, (bool, dict, list)):
         return None
     return str(value)

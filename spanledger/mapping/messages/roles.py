@@ -140,7 +140,7 @@ def finish_reasons(value: Value) -> list[str]:
 def _collect(value: Value, reasons: list[str], depth: int) -> None:
     if depth > 4 or len(reasons) >= _MAX_REASONS:
         return
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         for item in value[:_MAX_REASONS]:
             _collect(item, reasons, depth + 1)
         return

@@ -84,7 +84,7 @@ def _collect(value: Value, found: list[Tool], depth: int) -> None:
         return
     if isinstance(value, str):
         decoded = _json(value)
-        if isinstance(decoded, dict | list):
+        if isinstance(decoded, (dict, list)):
             _collect(decoded, found, depth + 1)
         elif value.strip():
             found.append({"name": value})
