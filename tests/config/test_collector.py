@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "BEARER_TOKEN": "a-token-of-some-length",
     "CLICKHOUSE_PASSWORD": "not-for-logs",
     "DD_API_KEY": "key-of-a-vendor",
+    "HMAC_KEY": "a-key-that-is-long-enough-for-sha-256",
     "MY_POD_IP": "10.0.0.7",
 }
 
@@ -72,3 +73,21 @@ def test_a_type_that_we_do_not_have_is_refused_with_the_list_of_those_that_we_ha
         load_config([next(file for file in FILES if file.stem == "tail_sampling")], env=ENVIRONMENT)
     known = " ".join(sorted(COMPONENTS[Kind.PROCESSORS]))
     assert f'unknown type: "tail_sampling" for id: "tail_sampling" (valid values: [{known}])' in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "instead"),
+    [
+        (
+            "tail_sampling",
+            "use filter or probabilistic_sampler, or tail_sampling in a Collector behind an otlp exporter",
+        ),
+        ("load_balancing", "replicas need no routing by trace, so any balancer will do"),
+        ("span_metrics", "the ledger has the numbers"),
+        ("logging_exporter", "use debug"),
+    ],
+)
+def test_what_to_use_instead_is_told(configuration: str, instead: str) -> None:
+    with pytest.raises(InvalidConfiguration) as refused:
+        load_config([next(file for file in FILES if file.stem == configuration)], env=ENVIRONMENT)
+    assert instead in str(refused.value)
