@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, Field
 
-from spanledger.config.components import REMOVED, Component, Kind, Registry
+from spanledger.config.components import INSTEAD, Component, Kind, Registry
 from spanledger.config.fields import Path, build, show
 from spanledger.config.ids import ComponentId, parse_id
 from spanledger.config.mapping import MappingSettings
@@ -114,7 +114,7 @@ class _Checker:
             return types[id_.type]
         text = f'unknown type: "{id_.type}" for id: "{id_}" (valid values: [{" ".join(sorted(types))}])'
         guess = nearest(id_.type, types)
-        if hint := REMOVED.get((kind, id_.type)):
+        if hint := INSTEAD.get((kind, id_.type)):
             text, guess = f"{text}; {hint}", None
         self.add(
             (kind, key),

@@ -123,5 +123,24 @@ def registry(*components: Component) -> Registry:
     return {kind: {c.type: c for c in components if c.kind is kind} for kind in Kind}
 
 
-REMOVED: Final = {(Kind.EXPORTERS, "logging"): "the logging exporter is gone, as in the Collector; use debug"}
-"""Types that many configurations still name."""
+_AGENT: Final = "set OTEL_RESOURCE_ATTRIBUTES where the application runs, or let a Collector in front add them"
+_NUMBERS: Final = "the ledger has the numbers; other metrics of spans are made by a Collector behind an otlp exporter"
+
+INSTEAD: Final = {
+    (Kind.EXPORTERS, "logging"): "the logging exporter is gone, as in the Collector; use debug",
+    (Kind.EXPORTERS, "loadbalancing"): (
+        "replicas need no routing by trace, so any balancer will do; use partition_traces_by_id of the exporter kafka "
+        "where late facts should meet their trace sooner"
+    ),
+    (Kind.PROCESSORS, "tail_sampling"): (
+        "what it has not decided yet is in memory alone, and what was acknowledged must not be lost with a process; "
+        "use filter or probabilistic_sampler, or tail_sampling in a Collector behind an otlp exporter"
+    ),
+    (Kind.PROCESSORS, "groupbytrace"): "traces are put together in the ledger, in whichever order they come",
+    (Kind.PROCESSORS, "k8sattributes"): _AGENT,
+    (Kind.PROCESSORS, "resourcedetection"): _AGENT,
+    (Kind.CONNECTORS, "spanmetrics"): _NUMBERS,
+    (Kind.CONNECTORS, "servicegraph"): _NUMBERS,
+    (Kind.CONNECTORS, "count"): _NUMBERS,
+}
+"""Types that many configurations name and that are not there: what to use."""
