@@ -25,9 +25,11 @@ _CHUNK: Final = 50
 """Copies of all templates that one statement makes."""
 _IN_PIECES: Final = (
     "max_threads = 1, max_insert_threads = 1, max_joined_block_size_rows = 8192, max_block_size = 8192, "
-    "min_insert_block_size_rows = 65536, min_insert_block_size_bytes = 67108864"
+    "min_insert_block_size_rows = 32768, min_insert_block_size_bytes = 67108864, max_compress_block_size = 131072, "
+    "max_insert_delayed_streams_for_parallel_write = 0"
 )
-"""Settings of a copy, which holds contents: it shares the memory of the embedded engine with the merges."""
+"""Settings of a copy: it shares the memory of the embedded engine with the merges, and without them holds buffers of
+every column for every day that it writes to."""
 _MODELS: Final = (
     ("openai", "gpt-5-mini", "gpt-5-mini-2026-01-01", 0.3),
     ("openai", "gpt-5", "gpt-5-2026-01-01", 3.0),
