@@ -159,7 +159,9 @@ def frames_in(said: bytes) -> list[tuple[int, int, int]]:
     return found
 
 
-hostile = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+hostile = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def held(server: Server) -> int:

@@ -198,6 +198,7 @@ class Connection(asyncio.Protocol, Generic[Head]):
             raise Violation(ErrorCode.PROTOCOL_ERROR, "the first frame is no SETTINGS")
         self._waiting = b""
         self._state = _State.OPEN
+        self._watch.start()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -65,9 +65,13 @@ class Watch:
         self._last_ping = -_WITHOUT_STREAMS
         self._strikes = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def start(self) -> None:
+        """The connection stands."""
+        rules = self._rules
         if rules.age:
             age = rules.age * random.uniform(1 - _AGE_VARIES, 1 + _AGE_VARIES)  # noqa: S311 - no secret
-            self._timers["age"] = self._loop.call_later(age, grow_old, rules.age_grace)
+            self._timers["age"] = self._loop.call_later(age, self._grow_old, rules.age_grace)
         if rules.time:
             self._timers["time"] = self._loop.call_later(rules.time, self._look)
 
