@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from spanledger.config import Config
     from spanledger.workers.reloading import Reloading
 
-# gRPC's core writes a line to stderr for every malformed frame: any stranger could fill a disk with them. It reads this
-# when it is loaded; what somebody has set stays.
+# gRPC's core, which exporters use, writes lines of its own to stderr for what it thinks of a peer. It reads this when
+# it is loaded; what somebody has set stays.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
