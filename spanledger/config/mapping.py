@@ -44,8 +44,8 @@ class MemorySettings(Settings):
     max_items_per_trace: int = Field(default=_LIMITS.max_items_per_trace, ge=1)
     """Spans and log records of one trace; a larger trace is forgotten, and goes on as if it began anew."""
     max_bytes: int = Field(default=_LIMITS.max_bytes, ge=1)
-    """Bytes of the traces remembered, estimated. What traces tell each other takes more beside: about half as much for
-    agents, at most one and a half times as much."""
+    """Bytes of the traces remembered, estimated. What traces tell each other takes more beside: about half as much
+    for agents, at most as much again."""
     max_age: Duration = Field(default=_LIMITS.max_age_ns / _SECOND, gt=0)
     """How long a trace is remembered after it was last heard of. `extensions::file_storage::warm_up` should reach as
     far back, so that a restart forgets nothing."""

@@ -62,6 +62,18 @@ _OUTPUT_DETAILS: Final = (
 )  # fmt: skip
 
 
+_DETAILS: Final = (
+    (_INPUT_DETAILS, "input_audio", "input_image"),
+    (_OUTPUT_DETAILS, "output_audio", "output_image"),
+)
+_DETAIL_KEYS: Final = frozenset((*_INPUT_DETAILS, *_OUTPUT_DETAILS))
+_INNER: Final = (
+    "choices", "candidates", "generations", "message", "kwargs", "data", "response_metadata", "generationInfo",
+    "llm_output", "llmOutput",
+    "response", "messages", "replies", "meta", "raw", "body", "custom",
+)  # fmt: skip
+"""Where a body stands inside another, or a part of it."""
+_INNER_KEYS: Final = frozenset(_INNER)
 _STATUS: Final = {"completed": "stop", "incomplete": "length", "failed": "error", "cancelled": "error"}
 
 
@@ -101,10 +113,12 @@ def _collect(body: Value, facts: BodyFacts, depth: int) -> None:
         return
     if not isinstance(body, dict):
         return
-    for key in _USAGE_KEYS:
-        usage = body.get(key)
-        if isinstance(usage, dict) and facts.usage is None and read_counters(usage):
-            facts.usage = usage
+    if facts.usage is None:
+        for key in _USAGE_KEYS:
+            usage = body.get(key)
+            if isinstance(usage, dict) and read_counters(usage):
+                facts.usage = usage
+                break
     if facts.response_id is None:
         facts.response_id = _response_id(body)
     if facts.model is None:
@@ -121,11 +135,7 @@ def _collect(body: Value, facts: BodyFacts, depth: int) -> None:
             if isinstance(reason, str) and reason:
                 facts.finish = reason
                 break
-    for key in (
-        "choices", "candidates", "generations", "message", "kwargs", "data", "response_metadata", "generationInfo",
-        "llm_output", "llmOutput",
-        "response", "messages", "replies", "meta", "raw", "body", "custom",
-    ):  # fmt: skip
+    for key in _INNER if not _INNER_KEYS.isdisjoint(body) else ():
         inner = body.get(key)
         if key == "raw" and isinstance(inner, str) and "(id=" in inner[:64]:
             inner = parse_repr(inner)[1]  # smolagents: the client's response object, printed
@@ -172,10 +182,7 @@ def read_counters(document: dict[str, Any]) -> dict[str, int]:
         counted = count(value)
         if counted is not None:
             found.setdefault(name, counted)
-    for keys, audio, image in (
-        (_INPUT_DETAILS, "input_audio", "input_image"),
-        (_OUTPUT_DETAILS, "output_audio", "output_image"),
-    ):
+    for keys, audio, image in _DETAILS if not _DETAIL_KEYS.isdisjoint(document) else ():
         for key in keys:
             details = document.get(key)
             if not isinstance(details, dict):

@@ -57,9 +57,9 @@ from spanledger.model.received import Encoding, Item
 from spanledger.model.records import Record, Run, Score, Thread
 from spanledger.model.span import Event, LogRecord, MetricPoint, Resource, Value
 
-_BESIDE: Final = 8
-"""What traces tell each other (responses, results of tools, answers, conversations, …) takes a dozen eighths of the
-bound more when all of it is full; with agents four."""
+_BESIDE: Final = 12
+"""What traces tell each other (responses, results of tools, answers, conversations, …) takes a dozen shares of a
+twelfth when all of it is full, as much again as the traces; with agents half of that."""
 
 
 @dataclass(frozen=True, slots=True)

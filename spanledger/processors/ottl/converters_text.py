@@ -9,7 +9,6 @@ import re
 import struct
 from typing import Any, Final
 
-import ua_parser
 import xxhash
 
 from spanledger.processors.ottl.arguments import Converter, Parameter, parameters
@@ -165,6 +164,8 @@ def _hex(value: Value) -> str:
 
 def _user_agent(value: Value) -> dict[str, str]:
     """Name and version by the patterns of uap-core, which uap-go reads too."""
+    import ua_parser  # here, because few ask for it, and it takes a megabyte
+
     original = text(value)
     found = ua_parser.parse_user_agent(original)
     named = {"user_agent.original": original, "user_agent.name": "Other", "user_agent.version": ""}
