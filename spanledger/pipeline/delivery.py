@@ -7,47 +7,22 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic
 
-from spanledger.errors import SpanledgerError, StoreUnavailable
-from spanledger.exporters.base import WriteResult
 from spanledger.model.received import Signal
-from spanledger.pipeline.backoff import Backoff
+from spanledger.pipeline.attempts import Attempts, Item, Writer
 from spanledger.pipeline.base import Log
 from spanledger.pipeline.batch import Batch, Cargo, Pending, Share
 from spanledger.pipeline.clock import Clock, wait
-from spanledger.pipeline.dead_letters import describe
-from spanledger.pipeline.deletions import Doomed, Eraser
 from spanledger.pipeline.delivery_counts import DeliveryCounts
-from spanledger.pipeline.log_limit import LogLimit
 from spanledger.pipeline.settings import DeliverySettings
 from spanledger.pipeline.status import ExporterState, ExporterStatus
-from spanledger.tracing import NO_SPAN, Span, Tracer, current_span
+from spanledger.tracing import NO_SPAN, Span, Tracer
 
 logger = logging.getLogger(__name__)
 
 _RECORD_OVERHEAD: Final = 512
 """Bytes that a record takes in a batch whatever it holds: some forty columns."""
-_LONG_NS: Final = 10 * 10**9
-"""A batch that is older is asked about before it is written, too: much may have been deleted."""
-_AWAY: Final = (StoreUnavailable, OSError, TimeoutError, MemoryError)
-"""Raised by an exporter, these say that the world is at fault and not a record: write again."""
-
-
-Item = TypeVar("Item")
-_Written = TypeVar("_Written", contravariant=True)
-
-
-class Writer(Eraser[_Written], Protocol[_Written]):
-    """What `Exporter` and `RawExporter` have in common."""
-
-    concurrency: int
-
-    async def start(self) -> None: ...
-
-    async def write(self, batch: Sequence[_Written], token: str, /) -> WriteResult: ...
-
-    async def close(self) -> None: ...
 
 
 class Delivery(Generic[Item]):
@@ -75,15 +50,10 @@ class Delivery(Generic[Item]):
         self.on_room: Callable[[], None] = lambda: None
         """Called when records left the buffer."""
         self.catching_up = False
-        self.first_start: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when the exporter answered its first start; with the error if it can never work. Cancelled by one who
-        will not wait for that."""
         self._exporter = exporter
-        self._cargo = cargo
         self._settings = settings
         self._log = log
         self._clock = clock
-        self._random = random
         self._on_progress = on_progress
         self._tracer = tracer if tracer is not None else Tracer()
         self._pending = Pending(cargo)
@@ -91,16 +61,19 @@ class Delivery(Generic[Item]):
         self._buffered_bytes = 0
         self._wake = asyncio.Event()
         self._freed = asyncio.Event()
-        self._pauses: set[asyncio.Event] = set()
         self._hurried = False
         self._state = ExporterState.STARTING
-        self._retrying = 0
-        self._limit = LogLimit(clock)
-        self._announced = False
-        self._last_error: str | None = None
         self._delivered_ns = 0
         self._counts = DeliveryCounts()
-        self._written = self._batches = self._retries = self._dead = self._in_flight = 0
+        self._attempts = Attempts(
+            name, exporter, cargo, settings.retry, log, clock=clock, random=random, counts=self._counts
+        )
+        self._batches = self._in_flight = 0
+
+    @property
+    def first_start(self) -> asyncio.Future[None]:
+        """As of `Attempts`."""
+        return self._attempts.first_start
 
     # What a feed sees.
 
@@ -169,7 +142,7 @@ class Delivery(Generic[Item]):
 
     async def run(self) -> None:
         """Start the exporter, then write batches until cancelled."""
-        if not await self._start():
+        if not await self._attempts.start():
             return
         self._state = ExporterState.RUNNING
         slots = asyncio.Semaphore(max(1, self._exporter.concurrency))
@@ -184,8 +157,7 @@ class Delivery(Generic[Item]):
         """Write what there is, now and from here on; cut short every wait that is not the store's own wish."""
         self._hurried = True
         self._wake.set()
-        for pause in self._pauses:
-            pause.set()
+        self._attempts.hurry()
 
     async def close(self) -> None:
         """Close the exporter; `run` must have ended."""
@@ -198,17 +170,17 @@ class Delivery(Generic[Item]):
 
     def status(self) -> ExporterStatus:
         """Counts and state."""
-        state = self._state
-        if state is ExporterState.RUNNING and self._retrying:
+        state, attempts = self._state, self._attempts
+        if state is ExporterState.RUNNING and attempts.retrying:
             state = ExporterState.RETRYING
         lag = max(self._log.last_seq - self.cursor, 0)
         oldest_ns = (self._shares[0].received_ns if self._shares else self._delivered_ns) if lag else 0
         return ExporterStatus(
             state=state,
-            written=self._written,
+            written=attempts.written,
             batches=self._batches,
-            retries=self._retries,
-            dead=self._dead,
+            retries=attempts.retries,
+            dead=attempts.dead,
             in_flight=self._in_flight,
             buffered_records=self._pending.records,
             buffered_bytes=self._buffered_bytes,
@@ -216,38 +188,12 @@ class Delivery(Generic[Item]):
             lag=lag,
             oldest_age=max(self._clock.time_ns() - oldest_ns, 0) / 1e9 if oldest_ns else 0.0,
             catching_up=self.catching_up,
-            last_error=self._last_error,
+            last_error=attempts.last_error,
             sent=dict(self._counts.sent),
             failed=dict(self._counts.failed),
             waiting_bytes=self._log.bytes_after(self.cursor) if lag else 0,
             write_seconds=self._counts.write_seconds.copy(),
         )
-
-    async def _start(self) -> bool:
-        backoff = Backoff(self._settings.retry, self._random)
-        while True:
-            at_least = None
-            try:
-                await self._exporter.start()
-            except _AWAY as error:
-                self._failed(f"exporter {self.name} cannot start yet", describe(error))
-            except Exception as error:
-                if not self.first_start.done():
-                    self.first_start.set_exception(error)
-                    return False
-                # It ran before, or answered too late to stop the start: its data is safe in the log meanwhile.
-                self._failed(f"exporter {self.name} cannot start", describe(error))
-                if not isinstance(error, SpanledgerError):
-                    logger.exception("exporter %s cannot start", self.name)
-                at_least = self._settings.retry.max_interval
-            else:
-                self._recovered()
-                if not self.first_start.done():
-                    self.first_start.set_result(None)
-                return True
-            if not self.first_start.done():
-                self.first_start.set_result(None)
-            await self._pause(backoff.delay(at_least), may_be_cut=True)
 
     # Batches.
 
@@ -271,10 +217,9 @@ class Delivery(Generic[Item]):
 
     async def _deliver(self, batch: Batch[Item], slots: asyncio.Semaphore) -> None:
         self._in_flight += 1
-        doomed = Doomed(batch, self._cargo, self._exporter)
         try:
             with self._span(batch):
-                await self._write_batch(batch, doomed)
+                await self._attempts.deliver(batch)
             self._batches += 1
             self._settle(batch)
         finally:
@@ -288,15 +233,6 @@ class Delivery(Generic[Item]):
         span = self._tracer.of_entries(f"exporter/{self.name.replace(':', '/')}", seqs)
         span.set(exporter=self.name, records=len(batch.records), bytes=batch.bytes)
         return span
-
-    async def _write_batch(self, batch: Batch[Item], doomed: Doomed[Item]) -> None:
-        records, token = batch.records, batch.token
-        if self._clock.time_ns() - doomed.since_ns > _LONG_NS:
-            records = await self._without_deleted(doomed, records)
-            token = token if records is batch.records else self._cargo.token(records)
-        if records:
-            await self._write(records, token)
-            await self._erase_deleted(doomed, records)
 
     def _settle(self, batch: Batch[Item]) -> None:
         for share, count in batch.shares:
@@ -312,150 +248,3 @@ class Delivery(Generic[Item]):
         self.on_room()
         if moved:
             self._on_progress()
-
-    async def _without_deleted(self, doomed: Doomed[Item], records: Sequence[Item]) -> Sequence[Item]:
-        """What is left of a batch that waited long. A store that does not answer is asked again behind the write."""
-        try:
-            return await doomed.taken_out(records)
-        except (*_AWAY, SpanledgerError):
-            return records
-
-    async def _erase_deleted(self, doomed: Doomed[Item], records: Sequence[Item]) -> None:
-        """Return once nothing of a batch that was written is in the store that had been deleted."""
-        backoff = Backoff(self._settings.retry, self._random)
-        failing = False
-        try:
-            while True:
-                try:
-                    await doomed.taken_out(records)
-                    break
-                except (*_AWAY, SpanledgerError) as error:
-                    if not failing:
-                        failing = True
-                        self._retrying += 1
-                    self._retries += 1
-                    delay, why = backoff.delay(None), describe(error)
-                    current_span().event("retry", reason=why, delay=delay)
-                    self._failed(f"exporter {self.name} cannot look for deletions; again in {delay:.1f} s", why)
-                    await self._pause(delay, may_be_cut=True)
-        finally:
-            if failing:
-                self._retrying -= 1
-        if failing:
-            self._recovered()
-
-    # Attempts.
-
-    async def _write(self, records: Sequence[Item], token: str) -> None:
-        """Return once every record is written or a dead letter."""
-        backoff = Backoff(self._settings.retry, self._random)
-        failing = False
-        try:
-            while True:
-                result = await self._attempt(records, token)
-                if isinstance(result, Exception):
-                    await self._bisect(records, describe(result))
-                    return
-                if result.stored:
-                    stored = frozenset(result.stored)
-                    self._written += len(stored)
-                    records = [one for at, one in enumerate(records) if at not in stored]
-                    token = self._cargo.token(records)
-                if result.refused is not None:
-                    self._last_error = result.refused
-                    await self._bisect(records, result.refused)
-                    return
-                if result.retry is None:
-                    break
-                if not failing:
-                    failing = True
-                    self._retrying += 1
-                self._retries += 1
-                delay = backoff.delay(result.retry_after)
-                current_span().event("retry", reason=result.retry, delay=delay)
-                self._failed(f"exporter {self.name} failed; will write again in {delay:.1f} s", result.retry)
-                await self._pause(delay, may_be_cut=result.retry_after is None)
-        finally:
-            if failing:
-                self._retrying -= 1
-        if failing:
-            self._recovered()
-        await self._accept(records, result)
-
-    async def _attempt(self, records: Sequence[Item], token: str) -> WriteResult | Exception:
-        """What the exporter answered, or how it broke."""
-        began = self._clock.monotonic()
-        try:
-            return await self._exporter.write(records, token)
-        except _AWAY as error:
-            return WriteResult(retry=describe(error))
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            return WriteResult(retry="the write was cancelled inside the exporter")
-        except Exception as error:
-            self._last_error = describe(error)
-            left_out = self._limit.allow()
-            if left_out is not None:
-                logger.exception("exporter %s broke on %d records%s", self.name, len(records), left_out)
-            return error
-        finally:
-            self._counts.write_seconds.add(self._clock.monotonic() - began)
-
-    async def _bisect(self, records: Sequence[Item], reason: str) -> None:
-        if len(records) == 1:
-            halves = self._cargo.halves(records[0])
-            if not halves:
-                self._reject(1, reason)
-                await self._bury(records, [reason])
-                return
-            parts: Sequence[Sequence[Item]] = [[half] for half in halves]
-        else:
-            middle = len(records) // 2
-            parts = (records[:middle], records[middle:])
-        for part in parts:
-            await self._write(part, self._cargo.token(part))
-
-    async def _accept(self, records: Sequence[Item], result: WriteResult) -> None:
-        reasons = {one.index: one.reason for one in result.rejected if 0 <= one.index < len(records)}
-        self._written += len(records) - len(reasons)
-        if reasons:
-            self._reject(len(reasons), next(iter(reasons.values())))
-            dead = sorted(reasons)
-            await self._bury([records[at] for at in dead], [reasons[at] for at in dead])
-
-    def _reject(self, count: int, reason: str) -> None:
-        current_span().event("rejected", records=count, reason=reason)
-        current_span().fail(reason)
-        left_out = self._limit.allow()
-        if left_out is not None:
-            logger.error("exporter %s rejects %d records, e.g.: %s%s", self.name, count, reason, left_out)
-
-    async def _bury(self, records: Sequence[Item], reasons: Sequence[str]) -> None:
-        letters = [self._cargo.letter(self.name, *pair) for pair in zip(records, reasons, strict=True)]
-        await self._log.bury(letters, self._clock)
-        self._dead += len(letters)
-        self._counts.dead(map(self._cargo.signal, records))
-
-    async def _pause(self, seconds: float, *, may_be_cut: bool) -> None:
-        pause = asyncio.Event()
-        if may_be_cut:
-            self._pauses.add(pause)
-        try:
-            await wait(pause, seconds, self._clock)
-        finally:
-            self._pauses.discard(pause)
-
-    def _failed(self, message: str, error: str) -> None:
-        self._last_error = error
-        left_out = self._limit.allow()
-        if left_out is not None:
-            self._announced = True
-            logger.warning("%s: %s%s", message, error, left_out)
-
-    def _recovered(self) -> None:
-        self._last_error = None
-        if self._announced:
-            self._announced = False
-            logger.info("exporter %s works again", self.name)

@@ -12,11 +12,12 @@ from spanledger.errors import ConfigError, LogError, PayloadError
 from spanledger.exporters.base import Exporter
 from spanledger.model.received import Decode, Encoding, Intake, Signal, Telemetry
 from spanledger.model.records import Record
+from spanledger.pipeline.attempts import Item, Writer
 from spanledger.pipeline.base import Log, Mapper
 from spanledger.pipeline.batch import RECORDS, Cargo
 from spanledger.pipeline.clock import Clock, SystemClock, sleep, wait
 from spanledger.pipeline.dead_letters import letter_of_entry
-from spanledger.pipeline.delivery import Delivery, Item, Writer
+from spanledger.pipeline.delivery import Delivery
 from spanledger.pipeline.feed import Feed
 from spanledger.pipeline.intake import Holding, LogIntake
 from spanledger.pipeline.log import DurableLog

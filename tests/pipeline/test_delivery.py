@@ -197,7 +197,7 @@ async def test_failures_are_logged_now_and_then(clock: FakeClock, caplog: pytest
         exporter.away = None
         await clock.advance_to_next()
         await pipeline.drained()
-    messages = [record.getMessage() for record in caplog.records if record.name.endswith("delivery")]
+    messages = [record.getMessage() for record in caplog.records if record.name.endswith("attempts")]
     assert 2 <= len(messages) <= 6
     assert messages[0].startswith("exporter store failed; will write again in ")
     assert messages[0].endswith(": connection refused")

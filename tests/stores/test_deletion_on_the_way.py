@@ -20,7 +20,7 @@ from spanledger.mapping.cost import PriceList
 from spanledger.model.ids import run_id_of_span
 from spanledger.model.received import Encoding, Received, Signal, Telemetry
 from spanledger.model.records import Record
-from spanledger.pipeline import FileStorageSettings, Pipeline, create_log, delivery
+from spanledger.pipeline import FileStorageSettings, Pipeline, attempts, create_log
 from spanledger.pipeline.settings import DeliverySettings, PipelineSettings, RetrySettings
 from spanledger.service import decode_body
 from tests.exporters.otel_requests import SPAN_ID, TRACE_ID, attribute, span, spans
@@ -102,7 +102,7 @@ WHAT = {
 async def test_what_waits_goes_with_it(
     stored: StoreLedger, tmp_path: Any, what: str, restarted: bool, long_ns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "_LONG_NS", long_ns)  # from when on it is looked before the write, too
+    monkeypatch.setattr(attempts, "_LONG_NS", long_ns)  # from when on it is looked before the write, too
     deletion = WHAT[what]
     away = Away(stored.exporter)
     async with flowing(away, tmp_path) as pipeline, administrated(stored.kind, stored.settings) as admin:
