@@ -106,3 +106,10 @@ async def test_within_a_time_it_ends_where_the_time_begins(stored: StoreLedger, 
     assert found[-1].next is None
     whole = await stored.listed(started_from=begin, where=search("else"))
     assert [run for page in found for run in page.runs] == whole
+
+
+@pytest.mark.parametrize("at", [-1, -(10**30), 10**30])
+async def test_behind_a_place_that_no_page_gave_there_is_nothing(short_sighted: RunStore, at: int) -> None:
+    for bounded in (True, False):
+        page = await short_sighted.list_runs(RunFilter(PROJECT), 5, Cursor(at, "x"), bounded=bounded)
+        assert (page.runs, page.next) == ([], None)

@@ -102,6 +102,8 @@ class ClickHouseStore:
         Goes backwards through windows of time, each longer than the one before. In each, candidates are found in any
         version, then their winning versions are read and filtered again.
         """
+        if after is not None and not 0 <= after.started_at <= FAR_FUTURE:
+            return Page([], None)
         wanted = limit + 1
         oldest = ends = filter_.started_from or 0
         before = after or Cursor(FAR_FUTURE if filter_.started_to is None else filter_.started_to - 1, _BEHIND_ALL_IDS)
