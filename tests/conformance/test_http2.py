@@ -407,6 +407,22 @@ async def test_who_says_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> N
         writer.close()
 
 
+async def test_over_the_bound_the_connection_that_is_idle_longest_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc_server, "connections_at_most", lambda: 2)
+    async with serving() as served:
+        first_client = served.client
+        await first_client.send(first_client.call(1, GOOD))
+        assert (await first_client.answer(1))["grpc-status"] == "0"
+        async with connected(str(served.receiver.grpc_address)) as second:
+            await second.send(second.call(1, GOOD))
+            assert (await second.answer(1))["grpc-status"] == "0"
+            async with connected(str(served.receiver.grpc_address)) as third:
+                assert await first_client.closed() == 0
+                for client, stream in ((second, 3), (third, 1)):
+                    await client.send(client.call(stream, GOOD))
+                    assert (await client.answer(stream))["grpc-status"] == "0"
+
+
 async def test_a_large_message_is_let_in_as_far_as_there_is_room() -> None:
     """What a message says about its length takes no room, what is let in does."""
     async with serving(max_in_flight_mib=1) as served:
