@@ -510,6 +510,8 @@ def _with_parts(trace: _Trace, span: Facts, whole: Facts) -> Facts:
         whole = copied(span)
     for part in parts:
         fill_gaps(whole, part)
+        if part.logfire_span_type == "log" and whole.streaming is None:
+            whole.streaming = True
     return whole
 
 

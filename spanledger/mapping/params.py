@@ -11,8 +11,8 @@ from spanledger.mapping.facts import Facts
 from spanledger.mapping.messages import parse_json, parse_printed
 from spanledger.model.span import Value
 
-_STREAMED: Final = re.compile(r"(?i:(^|[._])a?stream([._]|$))|doStream$")
-"""The method in a span's name: `invoke_stream`, `stream_chat`, `ai.streamText.doStream`."""
+_STREAMED: Final = re.compile(r"(?i:(^|[._])a?stream([._]|$))|[a-z]Stream$")
+"""The method in a span's name: `invoke_stream`, `stream_chat`, `ai.streamText.doStream`, `GenerateContentStream`."""
 
 _NUMBERS: Final = (
     "temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty",
@@ -174,6 +174,8 @@ def streaming_of(span: Facts, request: Value) -> bool | None:
         said = flag(span.meta.get("stream"))
         if said is not None:
             return said
+    if span.logfire_span_type == "log":  # the late half of a streamed call
+        return True
     if span.ttft_s is not None or span.ttft_ms is not None or span.first_token_at is not None:
         return True
     if "tream" in span.name and _STREAMED.search(span.name):

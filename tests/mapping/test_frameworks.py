@@ -70,6 +70,7 @@ def test_a_methods_name_without_an_agents_stays() -> None:
         ("stream_chat", True),
         ("ChatOpenAI.astream", True),
         ("ai.streamText.doStream", True),
+        ("GenerateContentStream", True),
         ("OpenAIChat.invoke", None),
         ("upstream.chat", None),
         ("Streamline gpt-4o", None),
@@ -136,6 +137,23 @@ def test_a_counter_that_may_have_been_cut_off_is_unknown(counters: str) -> None:
 
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens) == (211, None)
+
+
+def test_a_cut_list_of_calls_of_the_ai_sdk_is_read_as_far_as_it_goes() -> None:
+    whole = json.dumps([{"toolCallId": f"c{n}", "toolName": "get_weather", "args": '{"city":"Rome"}'} for n in (1, 2)])
+    call = {"ai.operationId": "ai.generateText.doGenerate", "ai.response.toolCalls": whole[: whole.index("c2") + 20]}
+    (answer,) = only_run(span(call)).output
+
+    assert [(part["id"], part["name"]) for part in answer["parts"]][:1] == [("c1", "get_weather")]
+
+
+def test_logfires_record_of_a_streamed_answer_tells_that_it_was_streamed() -> None:
+    asked = {"request_data": '{"model":"gpt-4o-mini"}', "gen_ai.request.model": "gpt-4o-mini"}
+    call = span({**asked, "logfire.span_type": "span", "gen_ai.operation.name": "chat"}, id=1)
+    record = span({**asked, "logfire.span_type": "log", "gen_ai.usage.input_tokens": 7}, id=2, parent=1)
+
+    assert [run.streaming for run in Ledger(call, record).runs] == [True]
+    assert only_run(call).streaming is None
 
 
 def test_a_llama_index_tool_is_the_call_that_its_event_tells() -> None:

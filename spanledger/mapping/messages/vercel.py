@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spanledger.mapping.messages.jsontext import bounded, decode, dump, starts_json
+from spanledger.mapping.messages.jsontext import bounded, decode, dump, repair_json, starts_json
 from spanledger.mapping.messages.media import media
 from spanledger.mapping.messages.openai import read_calls
 from spanledger.mapping.messages.parts import (
@@ -117,7 +117,10 @@ def _says(parts: list[Part], answer: str) -> bool:
 def _decoded(value: Value) -> Value:
     if isinstance(value, str):
         found, decoded = decode(value)
-        return decoded if found else None
+        if not found:  # cut off by a limit of attributes
+            repaired = repair_json(value)
+            return repaired[0] if repaired is not None else None
+        return decoded
     if isinstance(value, list):  # an attribute may be a list of JSON texts
         return [_decoded(item) if isinstance(item, str) else item for item in value]
     return value
