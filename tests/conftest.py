@@ -1,10 +1,17 @@
 """Fixtures for all tests. Each is named where it is defined."""
 
+import hypothesis
 import pytest
 
 from tests.exporters.ledger import engine, ledger, settings
 
 __all__ = ["engine", "ledger", "settings"]
+
+# Property tests here find wrong answers, not slow ones: the machine decides how long an example takes.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
