@@ -40,18 +40,23 @@ def give_back() -> None:
 
 
 async def keep_giving_back() -> None:
-    """Do so as long as this runs. Looking for the pages takes some 10 ms, in which nobody allocates: it is done once in
-    two seconds of work, and not at all while there is none."""
-    worked = time.process_time()
+    """Do so as long as this runs, after a look for cycles among what is new: some hundred objects a second are held by
+    nothing else. Both take some 10 ms, in which nobody allocates: they are done once in two seconds of work, and not at
+    all while there is none."""
+    worked, turn = time.process_time(), 0
     while True:
         await asyncio.sleep(_EVERY)
         if time.process_time() - worked >= _WORK:
+            turn += 1
+            gc.collect(1 if turn % _WHOLE else 2)
             await asyncio.to_thread(give_back)
             worked = time.process_time()
 
 
 _EVERY, _WORK = 5.0, 2.0
 """Seconds of the clock, and CPU seconds."""
+_WHOLE: Final = 100
+"""Turns after which all objects are looked at."""
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 """Of glibc's malloc.h."""
 
@@ -60,7 +65,7 @@ def calm_collector() -> None:
     """Let the garbage collector disturb no request. What the start made stays for the life of the process and is not
     looked at again; a request makes thousands of objects without a cycle among them, and looking at these time and
     again (every 700, by default) costs a quarter of decoding. A request of 5,000 spans makes half a million: looking
-    when there were 100,000 new ones cost a fifth of it, and nothing of a smaller one."""
+    when there were 100,000 new ones cost a fifth of it, and nothing of a smaller one. `keep_giving_back` looks, too."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(1_000_000, *gc.get_threshold()[1:])
