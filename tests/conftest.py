@@ -3,9 +3,9 @@
 import hypothesis
 import pytest
 
-from tests.exporters.ledger import engine, ledger, settings
+from tests.exporters.ledger import engine, ledger, settings, shared_engine
 
-__all__ = ["engine", "ledger", "settings"]
+__all__ = ["engine", "ledger", "settings", "shared_engine"]
 
 # Property tests here find wrong answers, not slow ones: the machine decides how long an example takes.
 hypothesis.settings.register_profile(

@@ -23,13 +23,22 @@ _tokens = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Endpoint of one embedded engine that stays open: a process can hold one folder only, so tests share it and take
-    a database each."""
+def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Connection]]:
+    """One embedded engine that stays open: a process can hold one folder only."""
     endpoint = f"chdb://{tmp_path_factory.mktemp('engine')}"
     connection = Connection(ClickHouseSettings(endpoint=endpoint), timeout=30)
-    yield endpoint
+    yield endpoint, connection
     connection.close()
+
+
+@pytest.fixture
+def engine(shared_engine: tuple[str, Connection]) -> Iterator[str]:
+    """Endpoint of an engine that all tests share, each with databases of its own. They are dropped in the end: one
+    takes some 8 MB of what the engine may take, and after some hundred there would be no room."""
+    endpoint, connection = shared_engine
+    yield endpoint
+    for (database,) in connection.query("SELECT name FROM system.databases WHERE startsWith(name, 'test_')"):
+        connection.command(f"DROP DATABASE {database} SYNC")
 
 
 @pytest.fixture
