@@ -131,7 +131,7 @@ class Pipeline:
         accepted waits in the log. Raises `LogError`, and the error of an exporter that says within the start timeout
         that it can never work; everything is closed again then."""
         self._failure = asyncio.get_running_loop().create_future()
-        await self._log.open()
+        await self._open_log()
         try:
             groups = self._groups()
             self._intake.follow()
@@ -160,12 +160,11 @@ class Pipeline:
         self._intake.close()
         for delivery in self._deliveries.values():
             delivery.hurry()
-        if grace_seconds > 0:
-            flush = asyncio.create_task(self._flush())
-            timer = self._clock.call_later(grace_seconds, flush.cancel)
-            await asyncio.wait([flush])
-            timer.cancel()
-        await self._end()
+        try:
+            if grace_seconds > 0:
+                await self._flush_within(grace_seconds)
+        finally:  # whoever is cancelled meanwhile leaves nothing behind that works on, or holds the log
+            await self._end()
         drained = self._is_drained(self._log.last_seq)
         if not drained and not log_stays:
             for name, delivery in self._deliveries.items():
@@ -350,6 +349,17 @@ class Pipeline:
         self._spawn(delivery.run(), f"delivery to {name}")
         return delivery
 
+    async def _open_log(self) -> None:
+        """A thread opens it, and takes its lock, whether anybody waits for that or not."""
+        opening = asyncio.create_task(self._log.open())
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait([opening])
+            if opening.exception() is None:
+                await self._log.close()
+            raise
+
     async def _first_starts(self) -> None:
         """Wait for the exporters' first answers, for a while, and raise the first error among them."""
         starts = [delivery.first_start for delivery in self._deliveries.values()]
@@ -363,6 +373,15 @@ class Pipeline:
         if errors:
             raise errors[0]
 
+    async def _flush_within(self, seconds: float) -> None:
+        flush = asyncio.create_task(self._flush())
+        timer = self._clock.call_later(seconds, flush.cancel)
+        try:
+            await asyncio.wait([flush])
+        finally:
+            timer.cancel()
+            flush.cancel()
+
     async def _flush(self) -> None:
         await self._intake.idle()
         await self.drained()
@@ -375,7 +394,8 @@ class Pipeline:
             await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
         for delivery in self._deliveries.values():
             try:
-                await asyncio.wait_for(delivery.close(), _CLOSE_SECONDS)
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await delivery.close()
             except TimeoutError:
                 logger.warning("exporter %s did not close in %.0f s", delivery.name, _CLOSE_SECONDS)
         try:
